@@ -1,0 +1,30 @@
+"""What the notebooks share: the device, the data, the model, the loops and the figures."""
+
+from helpers import plots
+from helpers.data import MNIST_MEAN, MNIST_STD, batch_loader, ensure_mnist, mnist_dataloaders, mnist_dataset
+from helpers.device import available_devices, pick_device, seed_everything
+from helpers.exercises import check_answer
+from helpers.model import ConvNet, Stage, model_stages
+from helpers.training import History, TestResult, fit, test, train
+
+__all__ = [
+    "MNIST_MEAN",
+    "MNIST_STD",
+    "ConvNet",
+    "History",
+    "Stage",
+    "TestResult",
+    "available_devices",
+    "batch_loader",
+    "check_answer",
+    "ensure_mnist",
+    "fit",
+    "mnist_dataloaders",
+    "mnist_dataset",
+    "model_stages",
+    "pick_device",
+    "plots",
+    "seed_everything",
+    "test",
+    "train",
+]

@@ -1,0 +1,62 @@
+"""Figures of images: galleries, kernels, feature maps, a prediction beside its image."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers.plots.style import new_figure
+
+
+def image_grid(
+    images: Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 10,
+    diverging: bool = False,
+    cell: float = 0.9,
+) -> Figure:
+    """Small images side by side, all on one scale.
+
+    Args:
+        images: (N, H, W).
+        titles: one per image.
+        columns: images in a row.
+        diverging: draw on a scale symmetric about 0, blue below and red above, with its colour bar: for weights.
+        cell: the side of an image, in inches.
+
+    Raises:
+        ValueError: if the images are not (N, H, W), or their number differs from that of the titles.
+    """
+    if images.ndim != 3 or not len(images):
+        raise ValueError(f"expected at least one image, as a tensor (N, H, W): got shape {tuple(images.shape)}")
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"need one title per image: got {len(titles)} titles for {len(images)} images")
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    height = rows * (cell + (0.3 if titles else 0.05))
+    figure, axes = new_figure(rows, columns, width=columns * cell + diverging * 0.9, height=height, squeeze=False)
+    high = images.abs().max().item() if diverging else images.max().item()
+    low = -high if diverging else images.min().item()
+    for ax in axes.flat:
+        ax.axis("off")
+    for index, (ax, image) in enumerate(zip(axes.flat, images)):
+        picture = ax.imshow(image, cmap="RdBu_r" if diverging else "gray_r", vmin=low, vmax=high)
+        if titles:
+            ax.set_title(titles[index], fontsize=9, loc="center")
+    if diverging:
+        figure.colorbar(picture, ax=axes, shrink=0.8, aspect=12)
+    return figure
+
+
+def prediction(image: Tensor, probabilities: Tensor, class_names: Sequence[str]) -> Figure:
+    """An image (H, W) beside the model's probability for each of C classes, on a logarithmic scale."""
+    figure, (left, right) = new_figure(1, 2, width=7.5, height=2.8, width_ratios=(1, 2))
+    left.imshow(image)
+    left.axis("off")
+    drawn = right.bar(class_names, probabilities)
+    drawn[probabilities.argmax().item()].set_color("C1")
+    right.set(xlabel="class", ylabel="probability", yscale="log", ylim=(1e-6, 2))
+    right.grid(axis="x", visible=False)
+    return figure
