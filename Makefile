@@ -1,0 +1,28 @@
+# make run   execute every notebook; executed copies and pages land in build/
+# make test  the whole test suite: the helpers, and every notebook's stored outputs
+# make lab   open JupyterLab on the notebooks
+# Each makes .venv first if it is not there. Choose another Python with: make run PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test lab
+.NOTPARALLEL:
+
+run: $(INSTALLED)
+	$(BIN)/python tools/run_notebooks.py
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lab: $(INSTALLED)
+	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
+
+# The mark is made last: an installation that was interrupted is taken up again.
+$(INSTALLED): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; no '$(PYTHON)' was found."; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d. Install one, then for example: make run PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@

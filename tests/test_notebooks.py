@@ -1,0 +1,120 @@
+"""The notebooks' form: executed in order, clean, explained, accessible. Their outputs are compared by nbval."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+LOOKS_AWAY = re.compile(r"NBVAL_(IGNORE_OUTPUT|SKIP)|PYTEST_VALIDATE_IGNORE_OUTPUT")
+LOOKS_AWAY_TAGS = {"nbval-ignore-output", "nbval-skip"}
+ABSOLUTE_PATH = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|opt|usr|mnt)/|[A-Z]:\\\\?\w")
+MAX_OUTPUT_BYTES = 1_000_000
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown(notebook):
+    """The text without its code and formulas."""
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    return re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`", "", text, flags=re.DOTALL)
+
+
+def pictures(notebook):
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if any(kind.startswith("image/") for kind in output.get("data", {})):
+                yield output
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+def test_is_valid(notebook):
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_every_code_cell_was_executed_once_in_order(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_nothing_on_stderr_and_no_unexpected_error(notebook):
+    for cell in code_cells(notebook):
+        assert not [output for output in cell.outputs if output.get("name") == "stderr"], cell.source
+        raises = "raises-exception" in cell.metadata.get("tags", [])
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        assert bool(errors) == raises, cell.source
+
+
+def test_outputs_are_compared_or_the_reason_stands_beside(notebook):
+    looks_away = [
+        cell
+        for cell in code_cells(notebook)
+        if LOOKS_AWAY.search(cell.source) or LOOKS_AWAY_TAGS & set(cell.metadata.get("tags", []))
+    ]
+    assert len(looks_away) <= 2
+    for cell in looks_away:
+        assert re.search(r"# (not compared|not run): \w", cell.source), cell.source
+
+
+def test_no_absolute_path(path):
+    found = ABSOLUTE_PATH.search(re.sub(r'"image/png": "[^"]*"', "", path.read_text(encoding="utf-8")))
+    assert not found, found
+
+
+def test_outputs_are_small(notebook):
+    for cell in code_cells(notebook):
+        assert len(str(cell.outputs)) < MAX_OUTPUT_BYTES, cell.source
+
+
+def test_every_picture_has_alternative_text(notebook):
+    for output in pictures(notebook):
+        assert output.metadata["image/png"]["alt"].strip()
+        assert not output.data.get("text/plain", "").startswith("<Figure")
+
+
+def test_one_code_cell_in_three_asserts_something(notebook):
+    cells = code_cells(notebook)
+    asserting = [cell for cell in cells if re.search(r"^\s*assert |check_answer\(", cell.source, flags=re.MULTILINE)]
+    assert len(asserting) >= len(cells) / 3
+
+
+def test_code_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= 20, cell.source
+
+
+def test_links_lead_somewhere(path, notebook):
+    text = markdown(notebook)
+    headings = re.findall(r"^#+ +(.+)$", text, flags=re.MULTILINE)
+    anchors = {heading.strip().replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        file, _, anchor = unquote(target).partition("#")
+        if file.startswith(("http:", "https:")):
+            continue
+        assert not file or (path.parent / file).exists(), target
+        assert file or anchor in anchors, target
+
+
+def test_details_are_closed(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert cell.source.count("<details>") == cell.source.count("</details>") == cell.source.count("<summary>")

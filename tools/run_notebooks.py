@@ -1,0 +1,125 @@
+"""Execute notebooks from a fresh kernel each; write executed copies and pages, and print a table of how it went."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbconvert import HTMLExporter
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
+
+
+class Outcome(NamedTuple):
+    """How one notebook's execution went."""
+
+    name: str
+    cells: int
+    seconds: float
+    passed: bool
+    result: str
+
+
+def main() -> int:
+    """Run the notebooks named on the command line, or all; return 1 if one failed."""
+    options = _parse_arguments()
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # a terminal that cannot print × should not stop a run
+    outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks]
+    _print_table(outcomes)
+    if not options.in_place:
+        print(f"\nExecuted notebooks and pages: {ROOT / 'build'}")
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run (default: all)")
+    parser.add_argument(
+        "--in-place", action="store_true", help="store the outputs in the notebooks themselves, instead of under build/"
+    )
+    options = parser.parse_args()
+    options.notebooks = options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    missing = [str(path) for path in options.notebooks if not path.is_file()]
+    if missing:
+        parser.error(f"no such notebook: {', '.join(missing)}")
+    return options
+
+
+def _run(path: Path, *, in_place: bool) -> Outcome:
+    """Execute one notebook in its own folder, showing which cell is at work, and write what came out."""
+    notebook = nbformat.read(path, as_version=4)
+    total = sum(cell.cell_type == "code" for cell in notebook.cells)
+    done = 0
+
+    def show_progress(*, cell, **_) -> None:
+        nonlocal done
+        if cell.cell_type == "code":
+            done += 1
+            _print_progress(f"{path.stem}  cell {done} of {total}")
+
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        timeout=None,
+        coalesce_streams=True,
+        record_timing=False,
+        store_widget_state=not in_place,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=show_progress,
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+        passed, result = True, _headline(notebook)
+    except (CellExecutionError, DeadKernelError) as error:
+        passed, result = False, str(error).strip().splitlines()[-1]
+        print(f"\n{error}", file=sys.stderr)
+    seconds = time.perf_counter() - start
+    _print_progress("")
+    if in_place and passed:
+        nbformat.write(notebook, path)
+    if not in_place:
+        _write_build(notebook, path)
+    return Outcome(path.stem, done, seconds, passed, result)
+
+
+def _print_progress(text: str) -> None:
+    # In a terminal the line is rewritten; in a log each state gets a line of its own.
+    if sys.stdout.isatty():
+        print(f"\r{text:<60}", end="\r" if not text else "", flush=True)
+    elif text:
+        print(text, flush=True)
+
+
+def _headline(notebook: nbformat.NotebookNode) -> str:
+    for cell in notebook.cells:
+        if HEADLINE_TAG in cell.metadata.get("tags", []):
+            printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+            return printed.strip().splitlines()[-1]
+    return ""
+
+
+def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    nbformat.write(notebook, build / path.name)
+    page, _ = HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
+    (build / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
+
+
+def _print_table(outcomes: list[Outcome]) -> None:
+    width = max(len("notebook"), *(len(outcome.name) for outcome in outcomes))
+    print(f"\n{'notebook':<{width}}  {'cells':>5}  {'seconds':>7}  result")
+    for outcome in outcomes:
+        state = "passed" if outcome.passed else "FAILED"
+        result = f"{state}  {outcome.result}".rstrip()
+        print(f"{outcome.name:<{width}}  {outcome.cells:>5}  {outcome.seconds:>7.1f}  {result}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
