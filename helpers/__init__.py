@@ -3,8 +3,8 @@
 from helpers import plots
 from helpers.data import MNIST_MEAN, MNIST_STD, batch_loader, ensure_mnist, mnist_dataloaders, mnist_dataset
 from helpers.device import available_devices, pick_device, seed_everything
-from helpers.exercises import check_answer
 from helpers.model import ConvNet, Stage, model_stages
+from helpers.notebook import check_answer, show_source
 from helpers.training import History, TestResult, fit, test, train
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "pick_device",
     "plots",
     "seed_everything",
+    "show_source",
     "test",
     "train",
 ]

@@ -163,8 +163,9 @@ def fit(
 
 
 def _progress_bar(loader: DataLoader, description: str, shown: bool) -> tqdm:
-    # A notebook stores what goes to stderr as if it were an error: there, the bar is ordinary output.
-    stream = sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    # A notebook shows what goes to stderr as if it were an error: there, the bar is ordinary output.
+    in_notebook = type(sys.stdout).__module__.startswith("ipykernel")
+    stream = sys.stdout if in_notebook else sys.stderr
     return tqdm(loader, description, file=stream, disable=not shown, unit="batch", mininterval=0.5)
 
 

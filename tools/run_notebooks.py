@@ -1,6 +1,7 @@
 """Execute notebooks from a fresh kernel each; write executed copies and pages, and print a table of how it went."""
 
 import argparse
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).resolve().parent.parent
+# nbconvert's page sets the code of a Markdown output in a proportional font.
+PAGE_STYLE = "<style>.jp-RenderedMarkdown pre { font-family: var(--jp-code-font-family); line-height: 1.3; }</style>"
 HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
 
 
@@ -72,9 +75,11 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_start=show_progress,
     )
+    if not sys.stdout.isatty():
+        print(f"{path.stem} ...", flush=True)
     start = time.perf_counter()
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # the kernel's own log; errors in cells arrive as outputs
         passed, result = True, _headline(notebook)
     except (CellExecutionError, DeadKernelError) as error:
         passed, result = False, str(error).strip().splitlines()[-1]
@@ -89,11 +94,9 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
 
 
 def _print_progress(text: str) -> None:
-    # In a terminal the line is rewritten; in a log each state gets a line of its own.
+    # A terminal's line is rewritten; a log would keep every state of it.
     if sys.stdout.isatty():
-        print(f"\r{text:<60}", end="\r" if not text else "", flush=True)
-    elif text:
-        print(text, flush=True)
+        print(f"\r{text:<60}", end="" if text else "\r", flush=True)
 
 
 def _headline(notebook: nbformat.NotebookNode) -> str:
@@ -109,6 +112,7 @@ def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
     build.mkdir(exist_ok=True)
     nbformat.write(notebook, build / path.name)
     page, _ = HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
+    page = page.replace("</head>", f"{PAGE_STYLE}\n</head>", 1)
     (build / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
 
 

@@ -42,7 +42,7 @@ def image_grid(
     for ax in axes.flat:
         ax.axis("off")
     for index, (ax, image) in enumerate(zip(axes.flat, images)):
-        picture = ax.imshow(image, cmap="RdBu_r" if diverging else "gray_r", vmin=low, vmax=high)
+        picture = ax.imshow(image.numpy(), cmap="RdBu_r" if diverging else "gray_r", vmin=low, vmax=high)
         if titles:
             ax.set_title(titles[index], fontsize=9, loc="center")
     if diverging:
@@ -53,10 +53,11 @@ def image_grid(
 def prediction(image: Tensor, probabilities: Tensor, class_names: Sequence[str]) -> Figure:
     """An image (H, W) beside the model's probability for each of C classes, on a logarithmic scale."""
     figure, (left, right) = new_figure(1, 2, width=7.5, height=2.8, width_ratios=(1, 2))
-    left.imshow(image)
+    left.imshow(image.numpy())
     left.axis("off")
-    drawn = right.bar(class_names, probabilities)
+    drawn = right.bar(class_names, probabilities.tolist())
     drawn[probabilities.argmax().item()].set_color("C1")
-    right.set(xlabel="class", ylabel="probability", yscale="log", ylim=(1e-6, 2))
+    lowest = max(1e-12, probabilities.min().item())
+    right.set(xlabel="class", ylabel="probability", yscale="log", ylim=(lowest / 2, 2))
     right.grid(axis="x", visible=False)
     return figure

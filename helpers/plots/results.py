@@ -29,12 +29,12 @@ def loss_curve(curves: dict[str, Sequence[float]], *, batch_size: int = 1, windo
     """
     figure, ax = new_figure()
     for label, losses in curves.items():
-        images = torch.arange(1, len(losses) + 1) * batch_size
-        (line,) = ax.plot(images, _running_mean(losses, window), label=label, zorder=3)
+        images = [batch_size * batch for batch in range(1, len(losses) + 1)]
+        (line,) = ax.plot(images, _running_mean(losses, window).tolist(), label=label, zorder=3)
         ax.plot(images, losses, color=line.get_color(), alpha=0.2, linewidth=0.8)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log")
     ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.legend(title=f"mean of {window} batches")
+    ax.legend(title=f"mean of {window} batches", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 
@@ -55,7 +55,7 @@ def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
     figure, ax = new_figure(width=6.2, height=5.4)
     mistakes = counts.clone()
     mistakes.fill_diagonal_(0)
-    picture = ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))
+    picture = ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))
     for row, column in counts.nonzero().tolist():
         weight = "bold" if row == column else "normal"
         color = "white" if mistakes[row, column] > 0.6 * mistakes.max() else "black"

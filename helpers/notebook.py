@@ -1,8 +1,20 @@
-"""Answering the notebooks' exercises: a word on whether an answer is right, and a hint where it is not."""
+"""What the notebooks say to their reader, beside figures: real source code, and a word on an exercise's answer."""
 
+import inspect
 from collections.abc import Callable
 
 import torch
+
+
+def show_source(*objects: Callable) -> None:
+    """Display the source of functions or classes, as it stands in their files.
+
+    Markdown, rather than IPython's ``Code``: its stored form is the source itself, whatever highlights it later.
+    """
+    from IPython.display import Markdown, display  # here, so that the helpers can be imported without Jupyter
+
+    source = "\n\n".join(inspect.getsource(item) for item in objects)
+    display(Markdown(f"```python\n{source}```"))
 
 
 def check_answer(exercise: str, answer: object, expected: object, hint: str) -> None:

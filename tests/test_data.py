@@ -1,0 +1,283 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+from torchvision import datasets, transforms
+
+from helpers import MNIST_MEAN, MNIST_STD, batch_loader, data, ensure_mnist, mnist_dataloaders, mnist_dataset
+from helpers.data import DATA_ROOT, UNPACKED_MD5
+
+TRAIN_IMAGES = "train-images-idx3-ubyte"
+
+
+@pytest.fixture(scope="module")
+def train_set():
+    return mnist_dataset()
+
+
+@pytest.fixture(scope="module")
+def test_set():
+    return mnist_dataset(train=False)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data folder as a fresh clone has it: the four .gz files, nothing unpacked."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, _ in datasets.MNIST.resources:
+        shutil.copy(DATA_ROOT / "MNIST" / "raw" / name, raw / name)
+    return tmp_path
+
+
+def assert_all_is_well(root):
+    raw = root / "MNIST" / "raw"
+    assert {path.name for path in raw.iterdir() if path.suffix == ""} == set(UNPACKED_MD5)
+    assert {name: data._md5(raw / name) for name in UNPACKED_MD5} == UNPACKED_MD5
+    assert not list(raw.glob("*.part"))
+    assert len(datasets.MNIST(root, download=True)) == 60_000
+
+
+# What is on disk
+
+
+def test_the_archives_are_the_canonical_ones():
+    for name, md5 in datasets.MNIST.resources:
+        assert data._md5(DATA_ROOT / "MNIST" / "raw" / name) == md5
+
+
+def test_a_fresh_clone_is_unpacked(root):
+    assert ensure_mnist(root) == root / "MNIST" / "raw"
+    assert_all_is_well(root)
+
+
+def test_torchvision_alone_unpacks_the_archives(root):
+    assert len(datasets.MNIST(root, train=False, download=True)) == 10_000
+    assert_all_is_well(root)
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_a_byte(path):
+    with path.open("r+b") as file:
+        file.seek(1000)
+        byte = file.read(1)[0]
+        file.seek(1000)
+        file.write(bytes([byte ^ 1]))
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("harm", [truncate, flip_a_byte, empty, os.remove])
+def test_a_harmed_file_is_repaired(root, harm):
+    ensure_mnist(root)
+    harm(root / "MNIST" / "raw" / TRAIN_IMAGES)
+    assert len(mnist_dataset(root=root)) == 60_000
+    assert_all_is_well(root)
+
+
+def test_intact_files_are_left_alone(root):
+    ensure_mnist(root)
+    before = {path: path.stat().st_mtime_ns for path in (root / "MNIST" / "raw").iterdir()}
+    ensure_mnist(root)
+    assert before == {path: path.stat().st_mtime_ns for path in (root / "MNIST" / "raw").iterdir()}
+
+
+def test_a_process_killed_while_unpacking_does_no_harm(root):
+    script = f"""
+import os, signal
+from helpers import data
+def half(packed, unpacked):
+    unpacked.write(packed.read(1_000_000))
+    unpacked.flush()
+    os.kill(os.getpid(), signal.{"SIGKILL" if hasattr(signal, "SIGKILL") else "SIGTERM"})
+data.shutil.copyfileobj = half
+data.ensure_mnist({str(root)!r})
+"""
+    assert subprocess.run([sys.executable, "-c", script]).returncode != 0
+    assert list((root / "MNIST" / "raw").glob("*.part"))
+    assert not (root / "MNIST" / "raw" / TRAIN_IMAGES).exists()
+    ensure_mnist(root)
+    assert all((root / "MNIST" / "raw" / name).is_file() for name in UNPACKED_MD5)
+    assert len(datasets.MNIST(root)) == 60_000
+
+
+def test_processes_that_unpack_at_once_do_not_disturb_each_other(root):
+    script = f"from helpers import mnist_dataset; assert len(mnist_dataset(root={str(root)!r})) == 60_000"
+    runs = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
+    assert [run.wait(timeout=300) for run in runs] == [0, 0, 0]
+    assert_all_is_well(root)
+
+
+def test_a_damaged_archive_is_named_with_its_checksums(root):
+    archive = root / "MNIST" / "raw" / f"{TRAIN_IMAGES}.gz"
+    truncate(archive)
+    found, expected = data._md5(archive), "f68b3c2dcbeaaa9fbdd348bbdeb94873"
+    with pytest.raises(RuntimeError, match=rf"{archive.name} has md5 {found}, expected {expected}.*git checkout"):
+        ensure_mnist(root)
+    assert not (root / "MNIST" / "raw" / TRAIN_IMAGES).exists()
+
+
+def test_a_damaged_archive_does_not_matter_while_the_unpacked_file_is_whole(root):
+    ensure_mnist(root)
+    truncate(root / "MNIST" / "raw" / f"{TRAIN_IMAGES}.gz")
+    assert len(mnist_dataset(root=root)) == 60_000
+
+
+def test_a_missing_archive_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"train-images-idx3-ubyte\.gz.*git checkout"):
+        ensure_mnist(tmp_path)
+
+
+def test_a_full_disk_leaves_nothing_behind(root, monkeypatch):
+    def no_space(packed, unpacked):
+        unpacked.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(data.shutil, "copyfileobj", no_space)
+    with pytest.raises(OSError, match=r"cannot unpack train-images.*No space left.*55 MB"):
+        ensure_mnist(root)
+    assert {path.suffix for path in (root / "MNIST" / "raw").iterdir()} == {".gz"}
+
+
+def test_a_target_in_use_is_accepted_if_another_process_made_it_whole(root, monkeypatch):
+    whole = (DATA_ROOT / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").read_bytes()
+    target = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+
+    def refuse(part, target):
+        raise PermissionError(13, "in use")
+
+    monkeypatch.setattr(data.os, "replace", refuse)
+    target.write_bytes(whole)
+    data._unpack(target.with_suffix(".gz"), target)
+    target.write_bytes(whole[:100])
+    with pytest.raises(PermissionError, match="in use"):
+        data._unpack(target.with_suffix(".gz"), target)
+
+
+def test_the_chapters_data_cell_works_beside_the_notebooks():
+    code = "from torchvision import datasets; print(len(datasets.MNIST('../data', train=True, download=True)))"
+    ensure_mnist()
+    notebooks = DATA_ROOT.parent / "notebooks"
+    result = subprocess.run([sys.executable, "-c", code], cwd=notebooks, capture_output=True, text=True, check=True)
+    assert result.stdout == "60000\n"
+
+
+# What is in memory
+
+
+def test_counts_shapes_and_types(train_set, test_set):
+    for dataset, size in ((train_set, 60_000), (test_set, 10_000)):
+        images, labels = dataset.tensors
+        assert images.shape == (size, 1, 28, 28) and images.dtype == torch.float32
+        assert labels.shape == (size,) and labels.dtype == torch.int64
+    expected = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert torch.bincount(train_set.tensors[1]).tolist() == expected
+
+
+def test_the_constants_are_the_pixels_mean_and_deviation_over_256():
+    pixels = datasets.MNIST(DATA_ROOT).data.double()
+    assert (pixels.mean() / 256).item() == pytest.approx(MNIST_MEAN, abs=5e-5)
+    assert (pixels.std() / 256).item() == pytest.approx(MNIST_STD, abs=5e-5)
+
+
+def test_normalisation_is_what_is_asked_for():
+    images, _ = mnist_dataset(mean=0.0, std=1.0, size=100).tensors
+    assert (images.min(), images.max()) == (0, 1)
+    other, _ = mnist_dataset(mean=0.5, std=0.25, size=100).tensors
+    torch.testing.assert_close(other, (images - 0.5) / 0.25)
+
+
+def per_sample_loader(**options):
+    """The usual torchvision pipeline, one image at a time."""
+    steps = [transforms.ToTensor(), transforms.Normalize((MNIST_MEAN,), (MNIST_STD,))]
+    return DataLoader(datasets.MNIST(DATA_ROOT, transform=transforms.Compose(steps)), 32, **options)
+
+
+@pytest.mark.parametrize("seeded_by", ["argument", "global generator"])
+def test_batches_are_those_of_the_per_sample_pipeline(seeded_by):
+    if seeded_by == "argument":
+        slow = per_sample_loader(shuffle=True, generator=torch.Generator().manual_seed(5))
+        fast, _ = mnist_dataloaders(seed=5)
+    else:
+        slow, (fast, _) = per_sample_loader(shuffle=True), mnist_dataloaders()
+    pairs = []
+    for loader in (slow, fast):
+        torch.manual_seed(9)
+        for _ in range(2):  # the second epoch's order differs, and must agree as well
+            pairs.append([batch for _, batch in zip(range(4), loader)])
+    for slow_batch, fast_batch in zip(pairs[0] + pairs[1], pairs[2] + pairs[3]):
+        torch.testing.assert_close(slow_batch[0], fast_batch[0])
+        assert torch.equal(slow_batch[1], fast_batch[1])
+    assert not torch.equal(pairs[2][0][1], pairs[3][0][1])
+
+
+def test_one_epoch_is_every_image_once():
+    train_loader, test_loader = mnist_dataloaders(seed=1)
+    assert (len(train_loader), len(train_loader.dataset)) == (1875, 60_000)
+    assert (len(test_loader), len(test_loader.dataset)) == (20, 10_000)
+    labels = torch.cat([labels for _, labels in test_loader])
+    assert torch.equal(labels, test_loader.dataset.tensors[1])  # in order
+    numbers = TensorDataset(torch.arange(60_000))
+    seen = torch.cat([batch for (batch,) in batch_loader(numbers, 32, shuffle=True)])
+    assert not torch.equal(seen, numbers.tensors[0])
+    assert torch.equal(seen.sort().values, numbers.tensors[0])
+
+
+def test_the_last_batch_is_short():
+    train_loader, test_loader = mnist_dataloaders(train_batch_size=64, test_batch_size=3000, train_size=1000)
+    assert [len(labels) for _, labels in train_loader] == [64] * 15 + [40]
+    assert [len(labels) for _, labels in test_loader] == [3000, 3000, 3000, 1000]
+
+
+def test_the_seed_decides_the_order():
+    def first_labels(seed):
+        return next(iter(mnist_dataloaders(seed=seed, train_size=500)[0]))[1].tolist()
+
+    assert first_labels(3) == first_labels(3) != first_labels(4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"train_size": 0}, "size must be from 1 to 60000"),
+        ({"train_size": 60_001}, "size must be from 1 to 60000"),
+        ({"std": 0.0}, "std must be above 0"),
+        ({"std": float("nan")}, "std must be above 0"),
+        ({"train_batch_size": 0}, "batch_size"),
+        ({"test_batch_size": -1}, "batch_size"),
+    ],
+)
+def test_bad_arguments_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        mnist_dataloaders(**options)
+
+
+def test_at_least_20_times_faster_than_the_per_sample_pipeline():
+    def seconds_per_batch(loader, batches=60):
+        batches_of_loader = iter(loader)
+        next(batches_of_loader)
+        start = time.perf_counter()
+        for _ in range(batches):
+            next(batches_of_loader)
+        return (time.perf_counter() - start) / batches
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # waiting for a second core would measure what else the machine does
+    try:
+        loaders = per_sample_loader(shuffle=True), mnist_dataloaders()[0]
+        runs = [[seconds_per_batch(loader) for loader in loaders] for _ in range(5)]  # the two in turn
+    finally:
+        torch.set_num_threads(threads)
+    slow, fast = (min(times) for times in zip(*runs))
+    assert slow / fast >= 20

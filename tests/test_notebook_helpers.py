@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from helpers import ConvNet, check_answer, show_source
+
+
+def verdict(capsys, answer, expected):
+    check_answer("9.1", answer, expected, hint="think.")
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (3, 3),
+        (0.1 + 0.2, 0.3),
+        (torch.tensor(2.0), 2),
+        (torch.tensor([1, 2]), torch.tensor([1.0, 2.0])),
+        ((2, 1), (2, 1)),
+        ("relu", "relu"),
+        (lambda x: x + 1, lambda function: function(1) == 2),
+    ],
+)
+def test_a_right_answer(capsys, answer, expected):
+    assert verdict(capsys, answer, expected) == "Exercise 9.1: right.\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (4, 3),
+        (torch.tensor([1, 2]), 1),
+        (torch.tensor([1.0, 1.0]), torch.tensor([1.0])),
+        ("text", 3),
+        (3, "text"),
+        (float("nan"), 3),
+        (lambda x: x, lambda function: function(1) == 2),
+        (lambda: 1, lambda function: function(1) == 2),
+    ],
+)
+def test_a_wrong_answer_gets_the_hint(capsys, answer, expected):
+    assert verdict(capsys, answer, expected) == "Exercise 9.1: not yet. Hint: think.\n"
+
+
+def test_no_answer_yet(capsys):
+    assert verdict(capsys, None, 3) == "Exercise 9.1: your turn. Hint: think.\n"
+
+
+def test_show_source_displays_the_source_itself(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda item: shown.append(item.data))
+    show_source(ConvNet, check_answer)
+    assert shown[0].startswith("```python\nclass ConvNet(nn.Module):")
+    assert "def check_answer(" in shown[0]

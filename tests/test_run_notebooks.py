@@ -1,0 +1,45 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+SCRIPT = Path(__file__).parent.parent / "tools" / "run_notebooks.py"
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run_cells(*sources):
+        path = tmp_path / "example.ipynb"
+        cells = [new_code_cell(source) for source in sources]
+        cells[-1].metadata["tags"] = ["headline"]
+        nbformat.write(new_notebook(cells=cells), path)
+        before = path.read_bytes()
+        command = [sys.executable, SCRIPT, "--in-place", path]
+        result = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+        return result, nbformat.read(path, as_version=4), before == path.read_bytes()
+
+    return run_cells
+
+
+def test_outputs_are_stored_and_the_headline_is_shown(run):
+    result, notebook, unchanged = run("x = 20", "print('first line')\nprint(f'accuracy {x + 1} %')")
+    assert result.returncode == 0 and not unchanged
+    assert [cell.execution_count for cell in notebook.cells] == [1, 2]
+    assert notebook.cells[1].outputs[0].text == "first line\naccuracy 21 %\n"
+    assert result.stdout.splitlines()[-1].split() == ["example", "2", *result.stdout.split()[-5:]]
+    assert result.stdout.rstrip().endswith("passed  accuracy 21 %")
+
+
+def test_a_failing_notebook_fails_the_run_and_is_left_as_it_was(run):
+    result, _, unchanged = run("print('before')", "1 / 0")
+    assert result.returncode == 1 and unchanged
+    assert "ZeroDivisionError" in result.stderr
+    assert "FAILED" in result.stdout.splitlines()[-1]
+
+
+def test_an_unknown_notebook_is_an_error():
+    result = subprocess.run([sys.executable, SCRIPT, "nowhere.ipynb"], capture_output=True, text=True)
+    assert result.returncode == 2 and "no such notebook: nowhere.ipynb" in result.stderr

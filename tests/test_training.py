@@ -1,0 +1,234 @@
+import inspect
+import math
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import helpers
+from helpers import ConvNet, batch_loader, fit, mnist_dataset, seed_everything
+from helpers import test as evaluate
+from helpers import train as train_one_epoch
+
+
+@pytest.fixture(scope="module")
+def small_set():
+    return mnist_dataset(size=640)
+
+
+def linear_model():
+    seed_everything(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.LogSoftmax(dim=1))
+
+
+def sgd(model, learning_rate=0.01):
+    return torch.optim.SGD(model.parameters(), lr=learning_rate)
+
+
+def constant_model(log_probabilities):
+    """Answers the same for every image; it has one parameter, which it does not use."""
+
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unused = nn.Parameter(torch.zeros(1))
+
+        def forward(self, images):
+            return log_probabilities.expand(len(images), -1) + 0 * self.unused
+
+    return Constant()
+
+
+# The chapter's contract
+
+
+def test_signatures_are_the_chapters():
+    for function, names in (
+        (train_one_epoch, "model device train_dataloader optim epoch"),
+        (evaluate, "model device test_dataloader"),
+    ):
+        parameters = inspect.signature(function).parameters.values()
+        assert " ".join(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD) == names
+        assert all(p.kind is p.KEYWORD_ONLY for p in parameters if p.name not in names.split())
+    assert helpers.test.__test__ is False
+
+
+class BookNet(nn.Module):
+    """The network with the chapter's own layers: its second dropout is Dropout2d, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.cn1, self.cn2 = nn.Conv2d(1, 16, 3, 1), nn.Conv2d(16, 32, 3, 1)
+        self.dp1, self.dp2 = nn.Dropout2d(0.10), nn.Dropout2d(0.25)
+        self.fc1, self.fc2 = nn.Linear(4608, 64), nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = self.dp1(F.max_pool2d(F.relu(self.cn2(F.relu(self.cn1(x)))), 2))
+        return F.log_softmax(self.fc2(self.dp2(F.relu(self.fc1(torch.flatten(x, 1))))), dim=1)
+
+
+def book_loop(model, device, train_dataloader, optim, epoch):
+    """A training loop that asks of a loader what the chapter's does: batches, its length, its dataset's length."""
+    model.train()
+    losses = []
+    for b_i, (X, y) in enumerate(train_dataloader):  # noqa: N806 - the chapter's name
+        X, y = X.to(device), y.to(device)  # noqa: N806
+        optim.zero_grad()
+        loss = F.nll_loss(model(X), y)
+        loss.backward()
+        optim.step()
+        losses.append(loss.item())
+        if b_i % 10 == 0:
+            assert 0 <= 100.0 * b_i / len(train_dataloader) < 100
+            assert 0 <= b_i * len(X) < len(train_dataloader.dataset)
+    return losses
+
+
+def test_the_chapters_code_on_our_loader_takes_the_very_same_steps(small_set):
+    def losses(model_class, loop):
+        seed_everything(0)
+        model = model_class()
+        loader = batch_loader(small_set, 32, shuffle=True, generator=torch.Generator().manual_seed(0))
+        return loop(model, "cpu", loader, torch.optim.Adadelta(model.parameters(), lr=0.5), 1), model
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # Dropout2d of a flat input: why ConvNet has Dropout instead
+        book_losses, book_model = losses(BookNet, book_loop)
+    our_losses, our_model = losses(ConvNet, train_one_epoch)
+    assert our_losses == book_losses
+    our_model.load_state_dict(book_model.state_dict())
+
+
+# train
+
+
+def test_the_loss_falls(small_set):
+    seed_everything(0)
+    model = ConvNet()
+    optimiser = torch.optim.Adadelta(model.parameters(), lr=0.5)
+    loader = batch_loader(small_set, 32, shuffle=True)
+    losses = train_one_epoch(model, "cpu", loader, optimiser, 1) + train_one_epoch(model, "cpu", loader, optimiser, 2)
+    assert len(losses) == 40 and model.training
+    assert losses[0] == pytest.approx(math.log(10), abs=0.1)
+    assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
+
+
+def test_a_step_is_gradient_descent_on_the_batch_mean(small_set):
+    images, labels = (tensor[:48] for tensor in small_set.tensors)
+    model = linear_model()
+    expected = []
+    weight = model[1].weight.detach().clone()
+    bias = model[1].bias.detach().clone()
+    for batch_images, batch_labels in zip(images.split(32), labels.split(32)):  # the last batch holds 16
+        flat = batch_images.flatten(1)
+        probabilities = (flat @ weight.T + bias).softmax(dim=1)
+        expected.append(-probabilities[torch.arange(len(flat)), batch_labels].log().mean().item())
+        error = (probabilities - F.one_hot(batch_labels, 10)) / len(flat)
+        weight, bias = weight - 0.01 * error.T @ flat, bias - 0.01 * error.sum(dim=0)
+    losses = train_one_epoch(model, "cpu", batch_loader(TensorDataset(images, labels), 32), sgd(model), 1)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(model[1].weight.detach(), weight, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_before_the_step(small_set, value):
+    images, labels = (tensor[:96].clone() for tensor in small_set.tensors)
+    images[40] = value
+    model = linear_model()
+    loader = batch_loader(TensorDataset(images, labels), 32)
+    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at epoch 3, batch 1.*learning rate"):
+        train_one_epoch(model, "cpu", loader, sgd(model), 3)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_the_log_line_is_the_chapters(small_set, capsys):
+    model = linear_model()
+    losses = train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 2, log_interval=10, progress=False)
+    assert capsys.readouterr().out == (
+        f"epoch: 2 [0/640 (0%)]\t training loss: {losses[0]:.6f}\n"
+        f"epoch: 2 [320/640 (50%)]\t training loss: {losses[10]:.6f}\n"
+    )
+
+
+def test_a_bar_with_the_running_loss_goes_to_stderr_in_a_terminal(small_set, capsys):
+    model = linear_model()
+    losses = train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 7)
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "epoch 7: 100%" in output.err and "20/20" in output.err
+    assert f"loss={sum(losses) / 20:.3f}" in output.err
+    train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 7, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_scheduler_steps_after_every_batch(small_set):
+    model = linear_model()
+    optimiser = sgd(model, 1.0)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 / (1 + step))
+    train_one_epoch(model, "cpu", batch_loader(small_set, 32), optimiser, 1, scheduler=scheduler)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(1 / 21)
+
+
+# test
+
+
+def test_loss_and_accuracy_are_means_over_images_not_batches(small_set, capsys):
+    images, labels = (tensor[:50] for tensor in small_set.tensors)
+    log_probabilities = torch.linspace(0, 1, 10).log_softmax(dim=0)  # always answers 9
+    loader = batch_loader(TensorDataset(images, labels), 32)
+    result = evaluate(constant_model(log_probabilities), "cpu", loader)
+    right = (labels == 9).sum().item()
+    assert result.accuracy == right / 50
+    assert result.loss == pytest.approx(-log_probabilities[labels].mean().item(), rel=1e-6)
+    assert capsys.readouterr().out == (
+        f"\nTest dataset: Overall Loss: {result.loss:.4f}, Overall Accuracy: {right}/50 ({100 * right / 50:.0f}%)\n\n"
+    )
+
+
+def test_testing_is_deterministic_and_changes_nothing(small_set):
+    seed_everything(0)
+    model, loader = ConvNet(), batch_loader(small_set, 100)
+    before = [parameter.clone() for parameter in model.parameters()]
+    assert evaluate(model, "cpu", loader) == evaluate(model, "cpu", loader)
+    assert not model.training
+    for parameter, old in zip(model.parameters(), before):
+        assert torch.equal(parameter, old) and parameter.grad is None
+
+
+# fit
+
+
+def test_fit_trains_and_tests_each_epoch(small_set):
+    model = linear_model()
+    loader = batch_loader(small_set, 32)
+    history = fit(model, "cpu", loader, loader, sgd(model), 3, progress=False)
+    assert len(history.batch_losses) == 60
+    assert len(history.test_results) == len(history.train_seconds) == 3
+    assert all(seconds > 0 for seconds in history.train_seconds)
+    assert history.test_results[-1] == evaluate(model, "cpu", loader)
+    assert history.test_results[-1].loss < history.test_results[0].loss
+
+
+def test_bad_arguments_are_errors(small_set):
+    model, loader = linear_model(), batch_loader(small_set, 32)
+    empty = batch_loader(TensorDataset(torch.zeros(0, 1, 28, 28), torch.zeros(0, dtype=torch.int64)), 32)
+    with pytest.raises(ValueError, match="training loader yields no batch"):
+        train_one_epoch(model, "cpu", empty, sgd(model), 1)
+    with pytest.raises(ValueError, match="test loader yields no batch"):
+        evaluate(model, "cpu", empty)
+    with pytest.raises(ValueError, match="log_interval must be at least 1"):
+        train_one_epoch(model, "cpu", loader, sgd(model), 1, log_interval=0)
+    with pytest.raises(ValueError, match="epochs must be at least 1"):
+        fit(model, "cpu", loader, loader, sgd(model), 0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and this machine has none")
+def test_training_on_cuda(small_set):
+    seed_everything(0)
+    model = ConvNet().to("cuda")
+    losses = train_one_epoch(model, "cuda", batch_loader(small_set, 32), sgd(model, 0.1), 1)
+    assert losses[-1] < losses[0]
+    assert 0 <= evaluate(model, "cuda", batch_loader(small_set, 100)).accuracy <= 1
