@@ -1,5 +1,6 @@
 """The notebooks' form: executed in order, clean, explained, accessible. Their outputs are compared by nbval."""
 
+import base64
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -112,6 +113,17 @@ def test_links_lead_somewhere(path, notebook):
             continue
         assert not file or (path.parent / file).exists(), target
         assert file or anchor in anchors, target
+
+
+def test_the_readmes_picture_is_a_notebooks_figure():
+    covers = [
+        output.data["image/png"]
+        for path in NOTEBOOKS
+        for cell in nbformat.read(path, as_version=4).cells
+        if "cover" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+    ]
+    assert [base64.b64decode(cover) for cover in covers] == [(NOTEBOOKS[0].parent / "cover.png").read_bytes()]
 
 
 def test_details_are_closed(notebook):

@@ -1,6 +1,7 @@
 """Execute notebooks from a fresh kernel each; write executed copies and pages, and print a table of how it went."""
 
 import argparse
+import base64
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # nbconvert's page sets the code of a Markdown output in a proportional font.
 PAGE_STYLE = "<style>.jp-RenderedMarkdown pre { font-family: var(--jp-code-font-family); line-height: 1.3; }</style>"
 HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
+COVER_TAG = "cover"  # of the cell whose figure is the README's
 
 
 class Outcome(NamedTuple):
@@ -88,6 +90,7 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
     _print_progress("")
     if in_place and passed:
         nbformat.write(notebook, path)
+        _write_cover(notebook, path.parent)
     if not in_place:
         _write_build(notebook, path)
     return Outcome(path.stem, done, seconds, passed, result)
@@ -105,6 +108,12 @@ def _headline(notebook: nbformat.NotebookNode) -> str:
             printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
             return printed.strip().splitlines()[-1]
     return ""
+
+
+def _write_cover(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    for cell in notebook.cells:
+        if COVER_TAG in cell.metadata.get("tags", []):
+            (folder / "cover.png").write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
 
 
 def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:

@@ -16,6 +16,7 @@ def image_grid(
     columns: int = 10,
     diverging: bool = False,
     cell: float = 0.9,
+    frame: bool = False,
 ) -> Figure:
     """Small images side by side, all on one scale.
 
@@ -25,6 +26,7 @@ def image_grid(
         columns: images in a row.
         diverging: draw on a scale symmetric about 0, blue below and red above, with its colour bar: for weights.
         cell: the side of an image, in inches.
+        frame: draw a thin line around each image.
 
     Raises:
         ValueError: if the images are not (N, H, W), or their number differs from that of the titles.
@@ -40,8 +42,10 @@ def image_grid(
     high = images.abs().max().item() if diverging else images.max().item()
     low = -high if diverging else images.min().item()
     for ax in axes.flat:
-        ax.axis("off")
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=False, color="0.6")
     for index, (ax, image) in enumerate(zip(axes.flat, images)):
+        ax.spines[:].set_visible(frame)
         picture = ax.imshow(image.numpy(), cmap="RdBu_r" if diverging else "gray_r", vmin=low, vmax=high)
         if titles:
             ax.set_title(titles[index], fontsize=9, loc="center")
