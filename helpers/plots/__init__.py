@@ -3,6 +3,7 @@
 from helpers.plots.diagrams import layer_diagram
 from helpers.plots.images import image_grid, prediction
 from helpers.plots.results import bars, confusion_matrix, loss_curve
+from helpers.plots.storage import storage, storage_arrows
 from helpers.plots.style import new_figure, show, use_style
 
 __all__ = [
@@ -14,5 +15,7 @@ __all__ = [
     "new_figure",
     "prediction",
     "show",
+    "storage",
+    "storage_arrows",
     "use_style",
 ]
