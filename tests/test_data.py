@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_nothing_behind(root, monkeypatch):
 
 
 def test_a_target_in_use_is_accepted_if_another_process_made_it_whole(root, monkeypatch):
-    whole = (DATA_ROOT / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").read_bytes()
+    whole = (ensure_mnist() / "t10k-labels-idx1-ubyte").read_bytes()
     target = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
 
     def refuse(part, target):
