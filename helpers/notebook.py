@@ -25,10 +25,10 @@ def check_answer(exercise: str, answer: object, expected: object, hint: str) -> 
         answer: the reader's; None means that there is none yet.
         expected: the right answer, or a function of the answer that returns whether it is right (for an answer that is
             itself a function, say). Numbers and tensors may differ by rounding.
-        hint: shown when the answer is missing or wrong.
+        hint: shown when the answer is wrong.
     """
     if answer is None:
-        print(f"Exercise {exercise}: your turn. Hint: {hint}")
+        print(f"Exercise {exercise}: your turn.")
     elif _is_right(answer, expected):
         print(f"Exercise {exercise}: right.")
     else:

@@ -43,7 +43,7 @@ def test_a_wrong_answer_gets_the_hint(capsys, answer, expected):
 
 
 def test_no_answer_yet(capsys):
-    assert verdict(capsys, None, 3) == "Exercise 9.1: your turn. Hint: think.\n"
+    assert verdict(capsys, None, 3) == "Exercise 9.1: your turn.\n"
 
 
 def test_show_source_displays_the_source_itself(monkeypatch):
