@@ -8,7 +8,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-POINTS_PER_INCH = 96  # one CSS inch: a figure 9 inches wide fills a notebook's page
+PIXELS_PER_INCH = 96  # of a browser: a figure 9 inches wide fills a notebook's page
 
 STYLE = {
     "figure.facecolor": "white",  # opaque, so that it stays legible in a dark theme
@@ -67,8 +67,8 @@ def show(figure: Figure, alt: str) -> None:
     if not alt.strip():
         raise ValueError("alt is empty: say in a sentence what the figure shows, for readers who cannot see it")
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=2 * POINTS_PER_INCH)
-    width = round(figure.get_figwidth() * POINTS_PER_INCH)
+    figure.savefig(picture, format="png", dpi=2 * PIXELS_PER_INCH)
+    width = round(figure.get_figwidth() * PIXELS_PER_INCH)
     display(
         {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": f"Figure: {alt}"},
         metadata={"image/png": {"alt": alt, "width": width}},
