@@ -10,7 +10,7 @@ from PIL import Image
 from helpers.plots.style import POINTS_PER_INCH
 
 
-def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: float = 10, colours: int = 64) -> None:
+def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: float = 10, colours: int = 256) -> None:
     """Display figures one after the other, for ever, as an animated PNG: it plays in JupyterLab and on a web page.
 
     Args:
@@ -29,7 +29,7 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     frames = [_picture(figure) for figure in figures]
     if not frames:
         raise ValueError("no figures: an animation needs at least one frame")
-    palette = frames[-1].quantize(colours)
+    palette = frames[-1].quantize(colours, method=Image.Quantize.MAXCOVERAGE)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [1000 / frames_per_second] * (len(frames) - 1) + [2000]  # milliseconds
     stored = io.BytesIO()

@@ -71,7 +71,7 @@ def architecture_gallery(models: dict[str, tuple[nn.Module, Tensor]], *, columns
     titles = list(drawn)
     row_titles = [titles[start : start + columns] for start in range(0, len(titles), columns)]
     heights = [max(len(drawn[title]) for title in row) + 1.2 for row in row_titles]
-    size = {"width": 1.8 * min(columns, len(titles)), "height": 0.37 * sum(heights) + 0.4}
+    size = {"width": 1.8 * min(columns, len(titles)), "height": 0.4 * sum(heights) + 0.4}
     figure, axes = new_figure(len(heights), min(columns, len(titles)), height_ratios=heights, squeeze=False, **size)
     for ax in axes.flat:
         ax.axis("off")
@@ -114,7 +114,7 @@ def _name_and_kind(traced: torch.fx.GraphModule, node: torch.fx.Node) -> tuple[s
     kind = next((kind for type_, kind in KINDS.items() if isinstance(module, type_)), None)
     if kind is None:
         kind = "activation" if type(module).__module__ == "torch.nn.modules.activation" else "other"
-    return type(module).__name__.replace("MultiheadAttention", "Attention"), kind
+    return type(module).__name__.replace("Multihead", "").replace("Adaptive", ""), kind
 
 
 def _first_shape(node: torch.fx.Node) -> tuple[int, ...]:
@@ -133,17 +133,17 @@ def _part(node: torch.fx.Node) -> str:
 def _draw(ax: Axes, boxes: list[Box]) -> None:
     largest = max(math.log2(1 + math.prod(box.shape)) for box in boxes)
     for row, box in enumerate(boxes):
-        half = 0.3 + 0.36 * math.log2(1 + math.prod(box.shape)) / largest
+        half = 0.38 + 0.3 * math.log2(1 + math.prod(box.shape)) / largest
         style = {"boxstyle": "round,pad=0,rounding_size=0.08", "facecolor": COLOURS[box.kind], "edgecolor": "0.3"}
         ax.add_patch(FancyBboxPatch((-half, row - 0.34), 2 * half, 0.68, alpha=0.5, **style))
         shape = "×".join(map(str, box.shape))
-        ax.text(0, row, f"{box.name}\n{shape}", ha="center", va="center", fontsize=6.5, linespacing=1.0)
+        ax.text(0, row, f"{box.name}\n{shape}", ha="center", va="center", fontsize=7, linespacing=1.0)
         for source in box.sources:
             if source == row - 1:
                 ax.annotate("", (0, row - 0.32), (0, row - 0.68), arrowprops={"arrowstyle": "->", "lw": 0.8})
             else:
                 bend = {"arrowstyle": "->", "lw": 1.2, "connectionstyle": "bar,fraction=-0.12"}
-                ax.annotate("", (0.64, row), (0.64, source), arrowprops={**bend, "shrinkA": 0, "shrinkB": 0})
+                ax.annotate("", (0.68, row), (0.68, source), arrowprops={**bend, "shrinkA": 0, "shrinkB": 0})
         if box.kind == "recurrent":
             ax.annotate("↻", (half + 0.04, row), va="center", fontsize=13, annotation_clip=False)
     for part in dict.fromkeys(box.part for box in boxes if box.part):
