@@ -1,10 +1,11 @@
 """The gallery of architectures, the matrix drawing, the explorers and the animation."""
 
+import base64
 import io
+import sys
 
 import pytest
 import torch
-from IPython.core import display_functions
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
@@ -35,7 +36,6 @@ class Recurrent(nn.Module):
 @pytest.fixture
 def shown(monkeypatch):
     calls = []
-    monkeypatch.setattr(display_functions, "display", lambda data, **options: calls.append((data, options)))
     monkeypatch.setattr("IPython.display.display", lambda data, **options: calls.append((data, options)))
     return calls
 
@@ -43,6 +43,7 @@ def shown(monkeypatch):
 def line(height=1.0):
     figure, ax = plots.new_figure(width=2, height=1.5)
     ax.plot([0, height])
+    ax.set_title(f"{height:.1f}")
     return figure
 
 
@@ -83,8 +84,6 @@ def test_a_matrix_is_drawn_with_its_numbers():
 def test_an_animation_is_one_picture_with_all_frames(shown):
     plots.show_animation([line(height) for height in (1, 2, 3)], alt="a line", frames_per_second=5)
     ((data, options),) = shown
-    import base64
-
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.n_frames == 3 and picture.format == "PNG"
     assert options["metadata"]["image/png"]["alt"] == "a line"
@@ -111,7 +110,7 @@ def test_an_explorer_has_controls_and_a_still_picture(shown):
 
 
 def test_an_explorer_without_widgets_is_a_picture(shown, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
     plots.explorer(lambda x: line(x), "a line", x=(0.0, 2.0, 0.1, 1.0))
     ((data, _),) = shown
     assert set(data) == {"image/png", "text/plain"}
@@ -123,3 +122,16 @@ def test_an_explorer_without_widgets_is_a_picture(shown, monkeypatch):
 def test_an_explorer_refuses_other_controls(controls, message):
     with pytest.raises(ValueError, match=message):
         plots.explorer(lambda **_: Figure(), "a", **controls)
+
+
+def test_moving_a_control_redraws_the_picture(shown, monkeypatch):
+    import ipywidgets
+
+    panels = []
+    build = ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda children: panels.append(children) or build(children))
+    plots.explorer(lambda x: line(x), "a line", x=(0.0, 2.0, 0.1, 1.0))
+    slider, picture = panels[0]
+    first = bytes(picture.value)
+    slider.value = 2.0
+    assert bytes(picture.value) != first and bytes(picture.value).startswith(b"\x89PNG")
