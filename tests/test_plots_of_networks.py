@@ -89,10 +89,11 @@ def test_an_animation_is_one_picture_with_all_frames(shown):
     assert options["metadata"]["image/png"]["alt"] == "a line"
 
 
-@pytest.mark.parametrize(("figures", "alt"), [([], "a"), ([1], " ")])
-def test_an_animation_refuses_nothing_and_no_text(figures, alt):
-    with pytest.raises(ValueError, match=r"no figures|alt is empty"):
-        plots.show_animation(figures, alt)
+def test_an_animation_refuses_nothing_and_no_text():
+    with pytest.raises(ValueError, match="no figures"):
+        plots.show_animation([], "nothing")
+    with pytest.raises(ValueError, match="alt is empty"):
+        plots.show_animation([plots.new_figure()[0]], " ")
 
 
 def test_an_explorer_has_controls_and_a_still_picture(shown):

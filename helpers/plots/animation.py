@@ -1,13 +1,12 @@
 """Short animations, stored in a notebook as one picture."""
 
-import base64
 import io
 from collections.abc import Iterable
 
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.plots.style import POINTS_PER_INCH
+from helpers.plots.style import PIXELS_PER_INCH, show_png
 
 
 def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: float = 10, colours: int = 256) -> None:
@@ -22,10 +21,6 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     Raises:
         ValueError: if ``alt`` is empty or there is no frame.
     """
-    from IPython.display import display  # here, so that the figures can be drawn without Jupyter
-
-    if not alt.strip():
-        raise ValueError("alt is empty: say in a sentence what the animation shows, for readers who cannot see it")
     frames = [_picture(figure) for figure in figures]
     if not frames:
         raise ValueError("no figures: an animation needs at least one frame")
@@ -35,14 +30,10 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     stored = io.BytesIO()
     first, *others = frames
     first.save(stored, format="PNG", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
-    display(
-        {"image/png": base64.b64encode(stored.getvalue()).decode(), "text/plain": f"Animation: {alt}"},
-        metadata={"image/png": {"alt": alt, "width": first.width}},
-        raw=True,
-    )
+    show_png(stored.getvalue(), alt, width=first.width, kind="Animation")
 
 
 def _picture(figure: Figure) -> Image.Image:
     stored = io.BytesIO()
-    figure.savefig(stored, format="png", dpi=POINTS_PER_INCH)
+    figure.savefig(stored, format="png", dpi=PIXELS_PER_INCH)
     return Image.open(stored).convert("RGB")

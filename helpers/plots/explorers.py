@@ -1,14 +1,12 @@
 """Figures with controls: live where a kernel runs, a still picture everywhere else."""
 
-import base64
 import contextlib
-import io
 from collections.abc import Callable
 from uuid import uuid4
 
 from matplotlib.figure import Figure
 
-from helpers.plots.style import POINTS_PER_INCH
+from helpers.plots.style import show
 
 
 def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
@@ -26,8 +24,6 @@ def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
     Raises:
         ValueError: if ``alt`` is empty, there is no control, or a control is neither of the two.
     """
-    if not alt.strip():
-        raise ValueError("alt is empty: say in a sentence what the figure shows, for readers who cannot see it")
     if not controls:
         raise ValueError("no controls: pass at least one, or show the figure with plots.show")
     for name, choices in controls.items():
@@ -35,10 +31,10 @@ def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
             raise ValueError(f"{name} must be (lowest, highest, step, first) or strings: got {choices!r}")
     first = {name: choices[0] if _is_menu(choices) else choices[3] for name, choices in controls.items()}
     picture = uuid4().hex  # the name under which later figures replace the first
-    _display_figure(draw(**first), alt, display_id=picture)
+    show(draw(**first), alt, display_id=picture)
 
     def redraw(values: dict[str, object]) -> None:
-        _display_figure(draw(**values), alt, display_id=picture, update=True)
+        show(draw(**values), alt, display_id=picture, update=True)
 
     with contextlib.suppress(ImportError):
         _show_controls(controls, first, redraw)
@@ -60,16 +56,6 @@ def _show_controls(controls: dict, first: dict, redraw: Callable[[dict], None]) 
         control.observe(lambda _: redraw({name: one.value for name, one in inputs.items()}), names="value")
     panel = ipywidgets.VBox(list(inputs.values()))
     display({**panel._repr_mimebundle_(), "text/plain": f"Controls, when run: {', '.join(inputs)}"}, raw=True)
-
-
-def _display_figure(figure: Figure, alt: str, **options: object) -> None:
-    from IPython.display import display  # here, so that the figures can be drawn without Jupyter
-
-    stored = io.BytesIO()
-    figure.savefig(stored, format="png", dpi=2 * POINTS_PER_INCH)
-    data = {"image/png": base64.b64encode(stored.getvalue()).decode(), "text/plain": f"Figure: {alt}"}
-    width = round(figure.get_figwidth() * POINTS_PER_INCH)
-    display(data, metadata={"image/png": {"alt": alt, "width": width}}, raw=True, **options)
 
 
 def _is_menu(choices: object) -> bool:
