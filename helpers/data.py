@@ -74,7 +74,8 @@ def mnist_dataset(
         root: the folder that holds ``MNIST/raw/``.
         mean: subtracted from the pixels, which first are scaled to 0…1.
         std: divides what remains; above 0.
-        size: keep only the first ``size`` images (MNIST stores its digits in mixed order); None for all.
+        size: keep only the first ``size`` images, or None for all. The training images come in mixed order; of the test
+            images, the two halves come from different sources.
         device: where the tensors live, so that no batch needs to be copied later.
 
     Returns:
@@ -153,6 +154,8 @@ def batch_loader(
     """
     order = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
     batches = BatchSampler(order, batch_size, drop_last=False)  # lists of indices; checks batch_size
+    # A DataLoader draws a number from its generator before its sampler does: to give the order that the usual
+    # DataLoader(dataset, batch_size, shuffle, generator) gives, both must share one.
     return DataLoader(dataset, sampler=batches, batch_size=None, generator=generator)
 
 
@@ -182,7 +185,8 @@ def _unpack(archive: Path, target: Path) -> None:
             shutil.copyfileobj(packed, unpacked)
         _rename(part, target)
     except OSError as error:
-        reason = f"cannot unpack {archive.name}: {error.strerror}; it needs 55 MB of disk and a folder it may write to"
+        cause = error.strerror or error
+        reason = f"cannot unpack {archive.name}: {cause}; MNIST needs 55 MB of disk and a folder it may write to"
         raise type(error)(error.errno, reason, str(target)) from error
     finally:
         part.unlink(missing_ok=True)

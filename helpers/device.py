@@ -32,9 +32,8 @@ def pick_device(requested: str | torch.device | None = None) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ValueError(f"unknown device {str(name)!r}: expected one of {', '.join(available)}") from error
-    # "cuda" stands for its first device, as it does everywhere in PyTorch.
-    numbered = str(device) if device.type == "cpu" or device.index is not None else f"{device.type}:0"
-    if numbered not in available and device != torch.device("cpu", 0):
+    # "cuda" stands for its current device, which is there if any is; there is one "cpu", whatever its number.
+    if device.type != "cpu" and f"{device.type}:{device.index or 0}" not in available:
         raise RuntimeError(
             f"this machine has no device {str(name)!r}: available are {', '.join(available)}. Ask for one of these, "
             f"or leave out the argument and the environment variable {DEVICE_VARIABLE}."

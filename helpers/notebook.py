@@ -22,27 +22,26 @@ def check_answer(exercise: str, answer: object, expected: object, hint: str) -> 
 
     Args:
         exercise: its number, for example ``"3.2"``.
-        answer: the reader's; None means that there is none yet.
+        answer: the reader's; None means that there is none yet. One that raises an error when it is checked is wrong.
         expected: the right answer, or a function of the answer that returns whether it is right (for an answer that is
             itself a function, say). Numbers and tensors may differ by rounding.
         hint: shown when the answer is wrong.
     """
     if answer is None:
         print(f"Exercise {exercise}: your turn.")
-    elif _is_right(answer, expected):
-        print(f"Exercise {exercise}: right.")
-    else:
-        print(f"Exercise {exercise}: not yet. Hint: {hint}")
+        return
+    reason = ""
+    try:
+        right = _is_right(answer, expected)
+    except Exception as error:  # a half-finished answer may raise anything
+        right, reason = False, f" ({type(error).__name__}: {error})"
+    print(f"Exercise {exercise}: right." if right else f"Exercise {exercise}: not yet{reason}. Hint: {hint}")
 
 
 def _is_right(answer: object, expected: object | Callable[[object], bool]) -> bool:
-    """Whether the answer is right; one that fails on the way, as a half-finished function does, is not."""
-    try:
-        if callable(expected):
-            return bool(expected(answer))
-        if isinstance(expected, str):
-            return answer == expected
-        answer, expected = torch.as_tensor(answer), torch.as_tensor(expected)
-        return answer.shape == expected.shape and torch.allclose(answer.double(), expected.double(), atol=1e-6)
-    except Exception:  # whatever a reader's answer raises, it is not the right one
-        return False
+    if callable(expected):
+        return bool(expected(answer))
+    if isinstance(expected, str):
+        return answer == expected
+    answer, expected = torch.as_tensor(answer).cpu(), torch.as_tensor(expected).cpu()
+    return answer.shape == expected.shape and torch.allclose(answer.double(), expected.double(), atol=1e-6)

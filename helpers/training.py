@@ -64,7 +64,7 @@ def train(
     if log_interval is not None and log_interval < 1:
         raise ValueError(f"log_interval must be at least 1 batch, or None for no log: got {log_interval}")
     model.train()
-    losses = []
+    losses, seen = [], 0
     with _progress_bar(train_dataloader, f"epoch {epoch}", progress) as bar:
         for batch, (images, labels) in enumerate(bar):
             images, labels = images.to(device), labels.to(device)
@@ -77,7 +77,8 @@ def train(
                 scheduler.step()
             bar.set_postfix(loss=f"{_running_mean(losses):.3f}", refresh=False)
             if log_interval is not None and batch % log_interval == 0:
-                bar.write(_log_line(epoch, batch, len(images), train_dataloader, losses[-1]))
+                bar.write(_log_line(epoch, seen, batch, train_dataloader, losses[-1]))
+            seen += len(images)
     if not losses:
         raise ValueError("the training loader yields no batch: is its dataset empty?")
     return losses
@@ -183,7 +184,6 @@ def _finite(loss: float, epoch: int, batch: int) -> float:
     return loss
 
 
-def _log_line(epoch: int, batch: int, batch_size: int, loader: DataLoader, loss: float) -> str:
+def _log_line(epoch: int, seen: int, batch: int, loader: DataLoader, loss: float) -> str:
     percent = 100 * batch / len(loader)
-    seen = f"{batch * batch_size}/{len(loader.dataset)} ({percent:.0f}%)"
-    return f"epoch: {epoch} [{seen}]\t training loss: {loss:.6f}"
+    return f"epoch: {epoch} [{seen}/{len(loader.dataset)} ({percent:.0f}%)]\t training loss: {loss:.6f}"

@@ -31,15 +31,19 @@ def test_a_right_answer(capsys, answer, expected):
         (4, 3),
         (torch.tensor([1, 2]), 1),
         (torch.tensor([1.0, 1.0]), torch.tensor([1.0])),
-        ("text", 3),
         (3, "text"),
         (float("nan"), 3),
         (lambda x: x, lambda function: function(1) == 2),
-        (lambda: 1, lambda function: function(1) == 2),
     ],
 )
 def test_a_wrong_answer_gets_the_hint(capsys, answer, expected):
     assert verdict(capsys, answer, expected) == "Exercise 9.1: not yet. Hint: think.\n"
+
+
+def test_an_answer_that_raises_is_wrong_and_says_why(capsys):
+    verdicts = verdict(capsys, lambda: 1, lambda function: function(1) == 2), verdict(capsys, "text", 3)
+    assert verdicts[0].startswith("Exercise 9.1: not yet (TypeError: ")
+    assert all(text.endswith("). Hint: think.\n") for text in verdicts)
 
 
 def test_no_answer_yet(capsys):

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from bs4 import BeautifulSoup
+from nbconvert import HTMLExporter
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 SCRIPT = Path(__file__).parent.parent / "tools" / "run_notebooks.py"
 
@@ -38,6 +40,17 @@ def test_a_failing_notebook_fails_the_run_and_is_left_as_it_was(run):
     assert result.returncode == 1 and unchanged
     assert "ZeroDivisionError" in result.stderr
     assert "FAILED" in result.stdout.splitlines()[-1]
+
+
+def test_a_page_carries_the_figures_alternative_texts():
+    output = new_output(
+        "display_data", {"image/png": "iVBORw0KGgo="}, metadata={"image/png": {"alt": 'a "line" & <dot>', "width": 9}}
+    )
+    notebook = new_notebook(cells=[new_code_cell("plots.show(...)", outputs=[output])])
+    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(SCRIPT.parent)])
+    page, _ = exporter.from_notebook_node(notebook)
+    [image] = BeautifulSoup(page, "html.parser").select("img")
+    assert image["alt"] == 'a "line" & <dot>' and image["width"] == "9"
 
 
 def test_an_unknown_notebook_is_an_error():

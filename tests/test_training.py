@@ -153,6 +153,13 @@ def test_the_log_line_is_the_chapters(small_set, capsys):
     )
 
 
+def test_the_log_line_counts_images_also_at_a_short_last_batch(small_set, capsys):
+    model = linear_model()
+    loader = batch_loader(TensorDataset(*small_set[:100]), 32)
+    train_one_epoch(model, "cpu", loader, sgd(model), 1, log_interval=3, progress=False)
+    assert "[96/100 (75%)]" in capsys.readouterr().out
+
+
 def test_a_bar_with_the_running_loss_goes_to_stderr_in_a_terminal(small_set, capsys):
     model = linear_model()
     losses = train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 7)

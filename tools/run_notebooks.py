@@ -14,8 +14,6 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).resolve().parent.parent
-# nbconvert's page sets the code of a Markdown output in a proportional font.
-PAGE_STYLE = "<style>.jp-RenderedMarkdown pre { font-family: var(--jp-code-font-family); line-height: 1.3; }</style>"
 HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
 COVER_TAG = "cover"  # of the cell whose figure is the README's
 
@@ -120,8 +118,8 @@ def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     nbformat.write(notebook, build / path.name)
-    page, _ = HTMLExporter().from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
-    page = page.replace("</head>", f"{PAGE_STYLE}\n</head>", 1)
+    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(ROOT / "tools")])
+    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
     (build / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
 
 

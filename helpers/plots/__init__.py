@@ -1,22 +1,31 @@
 """The figures that notebooks share. Each function takes tensors or results and returns one matplotlib ``Figure``."""
 
+from helpers.plots.animation import show_animation
+from helpers.plots.architectures import architecture_gallery
 from helpers.plots.diagrams import layer_diagram
+from helpers.plots.explorers import explorer
 from helpers.plots.graph import graph
 from helpers.plots.images import image_grid, prediction
+from helpers.plots.matrices import draw_matrix, outline
 from helpers.plots.results import bars, confusion_matrix, loss_curve
 from helpers.plots.storage import storage, storage_arrows
 from helpers.plots.style import new_figure, show, use_style
 
 __all__ = [
+    "architecture_gallery",
     "bars",
     "confusion_matrix",
+    "draw_matrix",
+    "explorer",
     "graph",
     "image_grid",
     "layer_diagram",
     "loss_curve",
     "new_figure",
+    "outline",
     "prediction",
     "show",
+    "show_animation",
     "storage",
     "storage_arrows",
     "use_style",

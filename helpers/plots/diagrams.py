@@ -8,6 +8,8 @@ from matplotlib.patches import Rectangle
 
 from helpers.plots.style import new_figure
 
+HEIGHT_PER_DOUBLING = 2.35  # of a vector's length, in pixels of a feature map: 4,608 units are 28.6 pixels tall
+
 
 def layer_diagram(stages: Sequence[tuple[str, tuple[int, ...], int]], title: str = "") -> Figure:
     """What a model does to its input: a block per shape, and between two blocks the operations that lead to the next.
@@ -52,4 +54,5 @@ def _block_size(shape: tuple[int, ...]) -> tuple[float, float]:
     """Width and height of a block: channels and side of feature maps; 1 and the compressed length of a vector."""
     if len(shape) > 1:
         return shape[0], shape[-1]
-    return 1, 4 * math.log2(max(2, shape[0] if shape else 1)) / 1.7
+    length = shape[0] if shape else 1
+    return 1, HEIGHT_PER_DOUBLING * math.log2(max(2, length))

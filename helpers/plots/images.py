@@ -55,7 +55,7 @@ def image_grid(
 
 
 def prediction(image: Tensor, probabilities: Tensor, class_names: Sequence[str]) -> Figure:
-    """An image (H, W) beside the model's probability for each of C classes, on a logarithmic scale."""
+    """An image (H, W) beside the model's probability for each of C classes, on a logarithmic scale down to 1e-12."""
     figure, (left, right) = new_figure(1, 2, width=7.5, height=2.8, width_ratios=(1, 2))
     left.imshow(image.numpy())
     left.axis("off")

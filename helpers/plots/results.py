@@ -19,19 +19,23 @@ def bars(labels: Sequence[str], values: Sequence[float], *, xlabel: str, ylabel:
     return figure
 
 
-def loss_curve(curves: dict[str, Sequence[float]], *, batch_size: int = 1, window: int = 50) -> Figure:
+def loss_curve(
+    curves: dict[str, Sequence[float]], *, batch_size: int = 1, window: int = 50, show_batches: bool = True
+) -> Figure:
     """Training loss against images seen: each batch's loss in pale, on top the mean of the batches just before.
 
     Args:
         curves: for each label, the losses of its batches in order, in nats per image.
         batch_size: images in a batch.
         window: batches that the mean is taken over; fewer at the beginning.
+        show_batches: draw each batch's loss, too.
     """
     figure, ax = new_figure()
     for label, losses in curves.items():
         images = [batch_size * batch for batch in range(1, len(losses) + 1)]
         (line,) = ax.plot(images, _running_mean(losses, window).tolist(), label=label, zorder=3)
-        ax.plot(images, losses, color=line.get_color(), alpha=0.2, linewidth=0.8)
+        if show_batches:
+            ax.plot(images, losses, color=line.get_color(), alpha=0.2, linewidth=0.8)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.legend(title=f"mean of {window} batches", loc="upper left", bbox_to_anchor=(1, 1))

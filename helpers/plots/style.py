@@ -8,7 +8,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-POINTS_PER_INCH = 96  # one CSS inch: a figure 9 inches wide fills a notebook's page
+PIXELS_PER_INCH = 96  # of a browser: a figure 9 inches wide fills a notebook's page
 
 STYLE = {
     "figure.facecolor": "white",  # opaque, so that it stays legible in a dark theme
@@ -52,12 +52,31 @@ def new_figure(
     return figure, figure.subplots(rows, columns, **options)
 
 
-def show(figure: Figure, alt: str) -> None:
+def show(figure: Figure, alt: str, **options: object) -> None:
     """Display a figure in a notebook, with a text for readers who cannot see it.
 
     Args:
         figure: any matplotlib figure.
         alt: what the figure shows, in a sentence; stored beside the picture, and compared when the notebook is re-run.
+        **options: for IPython's ``display``, for example ``display_id``.
+
+    Raises:
+        ValueError: if ``alt`` is empty.
+    """
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=2 * PIXELS_PER_INCH)
+    show_png(picture.getvalue(), alt, width=round(figure.get_figwidth() * PIXELS_PER_INCH), **options)
+
+
+def show_png(picture: bytes, alt: str, *, width: int, kind: str = "Figure", **options: object) -> None:
+    """Display the bytes of a PNG file, ``width`` pixels of a browser wide; otherwise like ``show``.
+
+    Args:
+        picture: the file's bytes.
+        alt: what it shows, in a sentence.
+        width: on the page.
+        kind: the word before ``alt`` where pictures cannot be shown.
+        **options: for IPython's ``display``.
 
     Raises:
         ValueError: if ``alt`` is empty.
@@ -66,11 +85,9 @@ def show(figure: Figure, alt: str) -> None:
 
     if not alt.strip():
         raise ValueError("alt is empty: say in a sentence what the figure shows, for readers who cannot see it")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=2 * POINTS_PER_INCH)
-    width = round(figure.get_figwidth() * POINTS_PER_INCH)
     display(
-        {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": f"Figure: {alt}"},
+        {"image/png": base64.b64encode(picture).decode(), "text/plain": f"{kind}: {alt}"},
         metadata={"image/png": {"alt": alt, "width": width}},
         raw=True,
+        **options,
     )
