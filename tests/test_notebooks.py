@@ -76,7 +76,8 @@ def test_outputs_are_compared_or_the_reason_stands_beside(notebook):
 
 
 def test_no_absolute_path(path):
-    found = ABSOLUTE_PATH.search(re.sub(r'"image/png": "[^"]*"', "", path.read_text(encoding="utf-8")))
+    colours_and_pictures = r'\\u001b\[[0-9;]*m|"image/png": "[^"]*"'
+    found = ABSOLUTE_PATH.search(re.sub(colours_and_pictures, "", path.read_text(encoding="utf-8")))
     assert not found, found
 
 
