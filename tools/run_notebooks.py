@@ -101,17 +101,19 @@ def _print_progress(text: str) -> None:
 
 
 def _headline(notebook: nbformat.NotebookNode) -> str:
-    for cell in notebook.cells:
-        if HEADLINE_TAG in cell.metadata.get("tags", []):
-            printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
-            return printed.strip().splitlines()[-1]
+    for cell in _tagged(notebook, HEADLINE_TAG):
+        printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        return printed.strip().splitlines()[-1]
     return ""
 
 
+def _tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
 def _write_cover(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    for cell in notebook.cells:
-        if COVER_TAG in cell.metadata.get("tags", []):
-            (folder / "cover.png").write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
+    for cell in _tagged(notebook, COVER_TAG):
+        (folder / "cover.png").write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
 
 
 def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
