@@ -7,14 +7,14 @@ batches.
 
 import gzip
 import hashlib
-import os
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 from torchvision.datasets import MNIST
+
+from helpers.files import replacing
 
 DATA_ROOT = Path(__file__).resolve().parent.parent / "data"
 
@@ -178,24 +178,13 @@ def _check_archive(archive: Path, expected: str) -> None:
 
 
 def _unpack(archive: Path, target: Path) -> None:
-    """Unpack ``archive`` beside ``target``, then rename: other processes see the old file or the new, whole one."""
-    part = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
-        with gzip.open(archive) as packed, part.open("wb") as unpacked:
+        with replacing(target) as part, gzip.open(archive) as packed, part.open("wb") as unpacked:
             shutil.copyfileobj(packed, unpacked)
-        _rename(part, target)
     except OSError as error:
+        # Windows refuses to rename while another process reads the target: then that process has just unpacked it.
+        if isinstance(error, PermissionError) and _is_intact(target, UNPACKED_MD5[target.name]):
+            return
         cause = error.strerror or error
         reason = f"cannot unpack {archive.name}: {cause}; MNIST needs 55 MB of disk and a folder it may write to"
         raise type(error)(error.errno, reason, str(target)) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _rename(part: Path, target: Path) -> None:
-    try:
-        os.replace(part, target)
-    except PermissionError:
-        # Windows refuses while another process reads the target: then that process has just unpacked it.
-        if not _is_intact(target, UNPACKED_MD5[target.name]):
-            raise

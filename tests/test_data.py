@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import datasets, transforms
 
-from helpers import MNIST_MEAN, MNIST_STD, batch_loader, data, ensure_mnist, mnist_dataloaders, mnist_dataset
+from helpers import MNIST_MEAN, MNIST_STD, batch_loader, data, ensure_mnist, files, mnist_dataloaders, mnist_dataset
 from helpers.data import DATA_ROOT, UNPACKED_MD5
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -157,7 +157,7 @@ def test_a_target_in_use_is_accepted_if_another_process_made_it_whole(root, monk
     def refuse(part, target):
         raise PermissionError(13, "in use")
 
-    monkeypatch.setattr(data.os, "replace", refuse)
+    monkeypatch.setattr(files.os, "replace", refuse)
     target.write_bytes(whole)
     data._unpack(target.with_suffix(".gz"), target)
     target.write_bytes(whole[:100])
