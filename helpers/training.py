@@ -3,12 +3,13 @@
 import math
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
@@ -38,6 +39,7 @@ def train(
     optim: Optimizer,
     epoch: int,
     *,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = F.nll_loss,
     scheduler: LRScheduler | None = None,
     log_interval: int | None = None,
     progress: bool = True,
@@ -50,12 +52,13 @@ def train(
         train_dataloader: yields images (N, …) and labels (N,).
         optim: updates the model's parameters.
         epoch: its number, for the progress bar and the log.
+        loss_function: of the log-probabilities (N, classes) and the labels (N,), the batch's mean loss.
         scheduler: when given, steps after every batch.
         log_interval: when given, print the loss every so many batches.
         progress: show a bar with the running loss.
 
     Returns:
-        The mean negative log-likelihood of each batch, before the step it led to; in nats per image.
+        The loss of each batch, before the step it led to: by default the negative log-likelihood, in nats per image.
 
     Raises:
         FloatingPointError: if a loss is NaN or infinite; the parameters are those from before that batch's step.
@@ -69,7 +72,7 @@ def train(
         for batch, (images, labels) in enumerate(bar):
             images, labels = images.to(device), labels.to(device)
             optim.zero_grad()
-            loss = F.nll_loss(model(images), labels)
+            loss = loss_function(model(images), labels)
             losses.append(_finite(loss.item(), epoch, batch))
             loss.backward()
             optim.step()
@@ -85,13 +88,22 @@ def train(
 
 
 @torch.no_grad()
-def test(model: nn.Module, device: torch.device | str, test_dataloader: DataLoader) -> TestResult:
+def test(
+    model: nn.Module,
+    device: torch.device | str,
+    test_dataloader: DataLoader,
+    *,
+    sum_over_processes: Callable[[Sequence[float]], Sequence[float]] | None = None,
+    report: bool = True,
+) -> TestResult:
     """Measure loss and accuracy of ``model``, and print both.
 
     Args:
         model: maps images to log-probabilities (N, classes); it is put into evaluation mode, and stays in it.
         device: where the model is; each batch is moved there.
         test_dataloader: yields images (N, …) and labels (N,).
+        sum_over_processes: when several processes test a share of the images each, turns one's sums into those of all.
+        report: print the result.
 
     Returns:
         The mean negative log-likelihood over all images, and the fraction of images classified correctly.
@@ -108,13 +120,16 @@ def test(model: nn.Module, device: torch.device | str, test_dataloader: DataLoad
         total_loss += F.nll_loss(log_probabilities, labels, reduction="sum").item()
         correct += (log_probabilities.argmax(dim=1) == labels).sum().item()
         seen += len(labels)
+    if sum_over_processes is not None:
+        total_loss, correct, seen = sum_over_processes((total_loss, correct, seen))
     if not seen:
         raise ValueError("the test loader yields no batch: is its dataset empty?")
     result = TestResult(total_loss / seen, correct / seen)
-    print(
-        f"\nTest dataset: Overall Loss: {result.loss:.4f}, "
-        f"Overall Accuracy: {correct}/{seen} ({100 * result.accuracy:.0f}%)\n"
-    )
+    if report:
+        print(
+            f"\nTest dataset: Overall Loss: {result.loss:.4f}, "
+            f"Overall Accuracy: {correct:.0f}/{seen:.0f} ({100 * result.accuracy:.0f}%)\n"
+        )
     return result
 
 
@@ -131,6 +146,7 @@ def fit(
     optim: Optimizer,
     epochs: int,
     *,
+    loss_function: Callable[[Tensor, Tensor], Tensor] = F.nll_loss,
     scheduler: LRScheduler | None = None,
     log_interval: int | None = None,
     progress: bool = True,
@@ -154,6 +170,7 @@ def fit(
             train_dataloader,
             optim,
             epoch,
+            loss_function=loss_function,
             scheduler=scheduler,
             log_interval=log_interval,
             progress=progress,
