@@ -7,11 +7,12 @@ from helpers.plots.explorers import explorer
 from helpers.plots.graph import graph
 from helpers.plots.images import image_grid, prediction
 from helpers.plots.matrices import draw_matrix, outline
-from helpers.plots.results import bars, confusion_matrix, loss_curve
+from helpers.plots.results import accuracy_against_time, bars, confusion_matrix, loss_curve
 from helpers.plots.storage import storage, storage_arrows
 from helpers.plots.style import new_figure, show, use_style
 
 __all__ = [
+    "accuracy_against_time",
     "architecture_gallery",
     "bars",
     "confusion_matrix",

@@ -49,6 +49,27 @@ def _running_mean(values: Sequence[float], window: int) -> Tensor:
     return sums / torch.arange(1, len(sums) + 1).clamp(max=window)
 
 
+def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]]], *, target: float) -> Figure:
+    """Test accuracy against seconds of training: a point for each epoch of each run, a line through their means.
+
+    Args:
+        runs: for each label its runs; each run is a pair (seconds so far, accuracy from 0 to 1) per epoch.
+        target: an accuracy, drawn as a line across.
+    """
+    figure, ax = new_figure(height=4.0)
+    ax.axhline(100 * target, color="0.4", linewidth=1, linestyle="--", label=f"{100 * target:g} %")
+    for number, (label, points) in enumerate(runs.items()):
+        color, marker = f"C{number}", "osD^v"[number % 5]
+        for seconds, accuracies in (zip(*run) for run in points if run):
+            ax.plot(seconds, [100 * value for value in accuracies], marker, color=color, markersize=4, alpha=0.4)
+        means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in zip(*points)]
+        ax.plot([s for s, _ in means], [100 * a for _, a in means], color=color, marker=marker, label=label)
+    ax.set(xlabel="seconds of training (logarithmic)", ylabel="test accuracy (%)", xscale="log")
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
 def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
     """Counts of (true class, predicted class); the colour shows the mistakes only.
 
