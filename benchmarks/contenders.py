@@ -1,0 +1,189 @@
+"""The training runs that the benchmark compares. Run as a script, trains one of them and prints a line per epoch.
+
+``chapter`` does what the chapter's code does, ``example`` what PyTorch's MNIST example does: the same layers, data
+pipelines, optimisers and schedules. They are written anew here, from their descriptions.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader, Subset
+from torchvision import datasets, transforms
+
+from helpers import (
+    MNIST_MEAN,
+    MNIST_STD,
+    Recipe,
+    ReorderedConvNet,
+    mnist_dataloaders,
+    mnist_dataset,
+    pick_device,
+    seed_everything,
+    test,
+    train,
+    train_recipe,
+)
+from helpers.data import DATA_ROOT, batch_loader
+
+Epochs = Iterator[nn.Module]  # a contender yields its model after each epoch
+LOG_INTERVAL = 10  # both peers look at the loss, which waits for it, every so many batches
+
+
+class ChaptersNet(nn.Module):
+    """The chapter's layers: like ``ConvNet``, but for a Dropout2d on flat inputs, of which PyTorch warns today."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cn1, self.cn2 = nn.Conv2d(1, 16, 3, 1), nn.Conv2d(16, 32, 3, 1)
+        self.dp1, self.dp2 = nn.Dropout2d(0.10), nn.Dropout2d(0.25)
+        self.fc1, self.fc2 = nn.Linear(4608, 64), nn.Linear(64, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities (N, 10), for images (N, 1, 28, 28)."""
+        x = F.relu(self.cn2(F.relu(self.cn1(images))))  # (N, 32, 24, 24)
+        x = self.dp1(F.max_pool2d(x, 2)).flatten(1)  # (N, 4608)
+        return F.log_softmax(self.fc2(self.dp2(F.relu(self.fc1(x)))), dim=1)
+
+
+class ExamplesNet(nn.Module):
+    """The network of PyTorch's MNIST example: 32 and 64 channels, 1,199,882 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 32, 3, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.25)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10), nn.LogSoftmax(dim=1)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Log-probabilities (N, 10), for images (N, 1, 28, 28)."""
+        return self.classifier(self.features(images))
+
+
+def chapter(device: torch.device, *, seed: int, epochs: int, train_size: int) -> Epochs:
+    """The chapter's network, per-image data pipeline and schedule: batches of 32, Adadelta 0.5."""
+    loader = _per_image_loader(MNIST_MEAN, MNIST_STD, batch_size=32, train_size=train_size)
+    model = ChaptersNet().to(device)
+    optimiser = optim.Adadelta(model.parameters(), lr=0.5)
+    for _ in range(epochs):
+        _plain_epoch(model, device, loader, optimiser)
+        yield model
+
+
+def example(device: torch.device, *, seed: int, epochs: int, train_size: int) -> Epochs:
+    """PyTorch's MNIST example: batches of 64, Adadelta 1.0, the rate multiplied by 0.7 after each epoch."""
+    loader = _per_image_loader(0.1307, 0.3081, batch_size=64, train_size=train_size)
+    model = ExamplesNet().to(device)
+    optimiser = optim.Adadelta(model.parameters(), lr=1.0)
+    scheduler = StepLR(optimiser, step_size=1, gamma=0.7)
+    for _ in range(epochs):
+        _plain_epoch(model, device, loader, optimiser)
+        scheduler.step()
+        yield model
+
+
+def chapter_faster(device: torch.device, *, seed: int, epochs: int, train_size: int) -> Epochs:
+    """The chapter's network and schedule again: images in memory, channels last, pooling before ReLU."""
+    loader, _ = mnist_dataloaders(train_size=train_size, seed=seed, device=device)
+    model = ReorderedConvNet().to(device, memory_format=torch.channels_last)
+    optimiser = optim.Adadelta(model.parameters(), lr=0.5)
+    for epoch in range(1, epochs + 1):
+        train(model, device, loader, optimiser, epoch, progress=False)
+        yield model
+
+
+def recipe(device: torch.device, *, seed: int, epochs: int, train_size: int) -> Epochs:
+    """The fast recipe; its schedule ends after ``epochs`` epochs, so that there is one result."""
+    model, _ = train_recipe(mnist_dataset(size=train_size, device=device), seed=seed, recipe=Recipe(epochs=epochs))
+    yield model
+
+
+CONTENDERS: dict[str, Callable[..., Epochs]] = {
+    "chapter": chapter,
+    "example": example,
+    "chapter_faster": chapter_faster,
+    "recipe": recipe,
+}
+
+
+def _per_image_loader(mean: float, std: float, *, batch_size: int, train_size: int) -> DataLoader:
+    transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize((mean,), (std,))])
+    images = datasets.MNIST(DATA_ROOT, train=True, transform=transform)
+    return DataLoader(Subset(images, range(train_size)), batch_size, shuffle=True)
+
+
+def _plain_epoch(model: nn.Module, device: torch.device, loader: DataLoader, optimiser: optim.Optimizer) -> None:
+    model.train()
+    for batch, (images, labels) in enumerate(loader):
+        images, labels = images.to(device), labels.to(device)
+        optimiser.zero_grad()
+        loss = F.nll_loss(model(images), labels)
+        loss.backward()
+        optimiser.step()
+        if batch % LOG_INTERVAL == 0:
+            loss.item()
+
+
+def measure(name: str, device: torch.device, *, seed: int, epochs: int, train_size: int) -> Iterator[dict]:
+    """Train one contender; yield, after each epoch, the seconds of training so far and the test accuracy (0 to 1).
+
+    Reading the data set and building the model count as training; testing and the imports do not. Every contender is
+    tested on the same images, normalised as for its training.
+    """
+    mean, std = (0.1307, 0.3081) if name == "example" else (MNIST_MEAN, MNIST_STD)
+    test_loader = batch_loader(mnist_dataset(train=False, mean=mean, std=std, device=device), 500)
+    seed_everything(seed)
+    seconds, start = 0.0, time.perf_counter()
+    for model in CONTENDERS[name](device, seed=seed, epochs=epochs, train_size=train_size):
+        _wait_for(device)
+        seconds += time.perf_counter() - start
+        accuracy = test(model, device, test_loader, report=False).accuracy
+        yield {"seconds": seconds, "accuracy": accuracy, "peak_mib": _peak_mib()}
+        start = time.perf_counter()
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)  # it works on while Python goes ahead
+
+
+def _peak_mib() -> float | None:
+    """The most main memory that this process has held so far, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def main() -> None:
+    """Train the contender named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=CONTENDERS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--train-size", type=int, default=60_000)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--device")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    warnings.filterwarnings("ignore", message="dropout2d")
+    arguments = {"seed": options.seed, "epochs": options.epochs, "train_size": options.train_size}
+    for epoch in measure(options.name, pick_device(options.device), **arguments):
+        print(json.dumps(epoch), flush=True)
+
+
+if __name__ == "__main__":
+    main()
