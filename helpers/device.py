@@ -64,3 +64,28 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def random_states() -> dict:
+    """The states of the generators that ``seed_everything`` seeds, as tensors and plain containers.
+
+    PyTorch's are those of the CPU and, once CUDA is in use, of every GPU; other accelerators' are left out.
+    """
+    numpy_state = np.random.get_state(legacy=False)
+    numpy_state["state"]["key"] = torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))
+    return {
+        "python": random.getstate(),
+        "numpy": numpy_state,
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+    }
+
+
+def restore_random_states(states: dict) -> None:
+    """Let the generators go on from what ``random_states`` returned; those of CUDA if there are as many GPUs."""
+    random.setstate(states["python"])
+    key = states["numpy"]["state"]["key"].numpy().astype(np.uint32)
+    np.random.set_state({**states["numpy"], "state": {**states["numpy"]["state"], "key": key}})
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])

@@ -11,8 +11,8 @@ from uuid import uuid4
 def replacing(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target`` to write to; rename it to ``target`` when all went well.
 
-    A writer that fails or is killed leaves ``target`` as it was. Processes that write at the same time do not disturb
-    each other: the last one to finish wins.
+    A writer that fails or is killed leaves ``target`` as it was; one that is killed also leaves its temporary file,
+    which nobody will read. Processes that write at the same time do not disturb each other: the last to finish wins.
 
     Args:
         target: the file to make or to replace; its folder exists.

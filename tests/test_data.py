@@ -191,6 +191,10 @@ def test_the_constants_are_the_pixels_mean_and_deviation_over_256():
     assert (pixels.std() / 256).item() == pytest.approx(MNIST_STD, abs=5e-5)
 
 
+def test_images_and_labels_live_where_they_are_asked_to():
+    assert [tensor.device.type for tensor in mnist_dataset(size=10, device="meta").tensors] == ["meta", "meta"]
+
+
 def test_normalisation_is_what_is_asked_for():
     images, _ = mnist_dataset(mean=0.0, std=1.0, size=100).tensors
     assert (images.min(), images.max()) == (0, 1)

@@ -111,7 +111,7 @@ def test_the_loss_falls(small_set):
     optimiser = torch.optim.Adadelta(model.parameters(), lr=0.5)
     loader = batch_loader(small_set, 32, shuffle=True)
     losses = train_one_epoch(model, "cpu", loader, optimiser, 1) + train_one_epoch(model, "cpu", loader, optimiser, 2)
-    assert len(losses) == 40 and model.training
+    assert len(losses) == 40
     assert losses[0] == pytest.approx(math.log(10), abs=0.1)
     assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
 
@@ -133,15 +133,45 @@ def test_a_step_is_gradient_descent_on_the_batch_mean(small_set):
     torch.testing.assert_close(model[1].weight.detach(), weight, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_loss_that_is_not_finite_stops_before_the_step(small_set, value):
-    images, labels = (tensor[:96].clone() for tensor in small_set.tensors)
-    images[40] = value
     model = linear_model()
-    loader = batch_loader(TensorDataset(images, labels), 32)
-    with pytest.raises(FloatingPointError, match=r"the loss is (nan|inf) at epoch 3, batch 1.*learning rate"):
-        train_one_epoch(model, "cpu", loader, sgd(model), 3)
+    losses = iter([1.0, value])
+
+    def loss_function(log_probabilities, labels):
+        return next(losses) * F.nll_loss(log_probabilities, labels)
+
+    with pytest.raises(FloatingPointError, match=rf"the loss is {value} at epoch 3, batch 1.*learning rate"):
+        train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 3, loss_function=loss_function)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_an_image_that_is_not_finite_stops_it_too(small_set):
+    images, labels = (tensor[:96].clone() for tensor in small_set.tensors)
+    images[40] = math.nan
+    model = linear_model()
+    with pytest.raises(FloatingPointError, match="the loss is nan at epoch 1, batch 1"):
+        train_one_epoch(model, "cpu", batch_loader(TensorDataset(images, labels), 32), sgd(model), 1)
+
+
+def test_training_switches_to_training_mode(small_set):
+    model = linear_model().eval()
+    train_one_epoch(model, "cpu", batch_loader(small_set, 32), sgd(model), 1)
+    assert model.training
+
+
+def test_another_loss_is_minimised_and_returned(small_set):
+    def doubled(log_probabilities, labels):
+        return 2 * F.nll_loss(log_probabilities, labels)
+
+    loader = batch_loader(small_set, 32)
+    once, twice = linear_model(), linear_model()
+    expected = train_one_epoch(once, "cpu", loader, sgd(once, 0.02), 1)
+    losses = train_one_epoch(twice, "cpu", loader, sgd(twice, 0.01), 1, loss_function=doubled)
+    assert losses == pytest.approx([2 * loss for loss in expected], rel=1e-5)
+    through_fit = linear_model()
+    history = fit(through_fit, "cpu", loader, loader, sgd(through_fit, 0.01), 1, loss_function=doubled)
+    assert history.batch_losses == losses
 
 
 def test_the_log_line_is_the_chapters(small_set, capsys):
@@ -158,6 +188,10 @@ def test_the_log_line_counts_images_also_at_a_short_last_batch(small_set, capsys
     loader = batch_loader(TensorDataset(*small_set[:100]), 32)
     train_one_epoch(model, "cpu", loader, sgd(model), 1, log_interval=3, progress=False)
     assert "[96/100 (75%)]" in capsys.readouterr().out
+    train_one_epoch(
+        model, "cpu", batch_loader(TensorDataset(*small_set[:100]), 20), sgd(model), 1, log_interval=3, progress=False
+    )
+    assert "[60/100 (60%)]" in capsys.readouterr().out
 
 
 def test_a_bar_with_the_running_loss_goes_to_stderr_in_a_terminal(small_set, capsys):
@@ -193,6 +227,25 @@ def test_loss_and_accuracy_are_means_over_images_not_batches(small_set, capsys):
     assert capsys.readouterr().out == (
         f"\nTest dataset: Overall Loss: {result.loss:.4f}, Overall Accuracy: {right}/50 ({100 * right / 50:.0f}%)\n\n"
     )
+
+
+def test_testing_records_nothing_for_a_backward_pass(small_set):
+    class Watchful(nn.Module):
+        def forward(self, images):
+            assert not torch.is_grad_enabled() and not self.training
+            return torch.zeros(len(images), 10).log_softmax(dim=1)
+
+    evaluate(Watchful(), "cpu", batch_loader(small_set, 100))
+
+
+def test_sums_over_processes_are_reported_by_one_of_them(small_set, capsys):
+    model = constant_model(torch.linspace(0, 1, 10).log_softmax(dim=0))
+    loader = batch_loader(small_set, 100)
+    alone = evaluate(model, "cpu", loader, report=False)
+    assert capsys.readouterr().out == ""
+    together = evaluate(model, "cpu", loader, sum_over_processes=lambda sums: [3 * value for value in sums])
+    assert together == pytest.approx(alone)
+    assert f"/{3 * 640} (" in capsys.readouterr().out
 
 
 def test_testing_is_deterministic_and_changes_nothing(small_set):
