@@ -34,7 +34,7 @@ class ConvNet(nn.Module):
         Raises:
             ValueError: if the images have another shape or dtype.
         """
-        _check_images(images, self.cn1.weight.dtype)
+        check_images(images, self.cn1.weight.dtype)
         x = F.relu(self.cn1(images))  # (N, 16, 26, 26)
         x = F.relu(self.cn2(x))  # (N, 32, 24, 24)
         x = self.dp1(F.max_pool2d(x, 2))  # (N, 32, 12, 12)
@@ -43,7 +43,8 @@ class ConvNet(nn.Module):
         return F.log_softmax(self.fc2(x), dim=1)  # (N, 10)
 
 
-def _check_images(images: Tensor, dtype: torch.dtype) -> None:
+def check_images(images: Tensor, dtype: torch.dtype) -> None:
+    """Raise ValueError, saying what is wrong, unless the images have shape (N, 1, 28, 28) and that dtype."""
     if images.ndim != 4 or images.shape[1:] != (1, 28, 28):
         raise ValueError(
             f"expected images of shape (N, 1, 28, 28), got {tuple(images.shape)}; "
@@ -57,7 +58,7 @@ def _check_images(images: Tensor, dtype: torch.dtype) -> None:
 
 
 # A check branches on the shape, which a symbolic trace does not know: record the call instead of looking inside.
-torch.fx.wrap("_check_images")
+torch.fx.wrap("check_images")
 
 
 class Stage(NamedTuple):

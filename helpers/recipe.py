@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 
 from helpers.data import batch_loader
 from helpers.device import seed_everything
-from helpers.model import ConvNet
+from helpers.model import ConvNet, check_images
 from helpers.training import train
 
 
@@ -54,7 +54,8 @@ class ReorderedConvNet(ConvNet):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities (N, 10) of the ten digits, for images (N, 1, 28, 28)."""
+        """Log-probabilities (N, 10) of the ten digits, for images (N, 1, 28, 28); errors are those of ``ConvNet``."""
+        check_images(images, self.cn1.weight.dtype)
         x = F.relu(self.cn1(images))  # (N, 16, 26, 26)
         x = F.relu(F.max_pool2d(self.cn2(x), 2))  # (N, 32, 12, 12)
         x = torch.flatten(self.dp1(x), start_dim=1)  # (N, 4608)
@@ -90,13 +91,22 @@ class Recipe:
     def scheduler(self, optim: Optimizer, *, batches: int) -> OneCycleLR:
         """The learning rate of each step, for so many batches an epoch: up, then down, each along a cosine.
 
+        Raises:
+            ValueError: if there are too few steps for a warm-up.
+
         Source: L. N. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
         Rates", 2019.
         """
+        steps = self.epochs * batches
+        if steps * self.warm_up <= 1:
+            raise ValueError(
+                f"a warm-up of {self.warm_up:.0%} of {steps} steps is less than two steps: train for more epochs, on "
+                "more images or in smaller batches"
+            )
         return OneCycleLR(
             optim,
             self.learning_rate,
-            total_steps=self.epochs * batches,
+            total_steps=steps,
             pct_start=self.warm_up,
             final_div_factor=1000,
             cycle_momentum=False,
@@ -123,6 +133,9 @@ def train_recipe(
 
     Returns:
         The trained network, and the loss of each batch.
+
+    Raises:
+        ValueError: if the dataset is too small for the recipe's warm-up; otherwise as ``train``.
     """
     recipe = recipe or Recipe()
     seed_everything(seed)

@@ -32,11 +32,6 @@ def test_the_network_is_the_documented_one():
     torch.testing.assert_close(log_probabilities.exp().sum(dim=1), torch.ones(5))
 
 
-def test_pooling_before_relu_is_relu_before_pooling():
-    x = torch.randn(2, 3, 8, 8)
-    assert torch.equal(F.relu(F.max_pool2d(x, 2)), F.max_pool2d(F.relu(x), 2))
-
-
 def test_the_reordered_network_takes_the_chapters_steps_bit_for_bit(small_set):
     def losses_and_weights(model_class):
         seed_everything(0)
@@ -78,6 +73,19 @@ def test_the_learning_rate_rises_along_a_cosine_and_falls_to_nearly_zero():
     assert rates[24 + 15] == pytest.approx(0.25 * (1 + math.cos(math.pi * 15 / 75)), abs=1e-4)
 
 
+def test_a_schedule_too_short_to_warm_up_is_an_error():
+    recipe = Recipe(warm_up=0.25)
+    optim = recipe.optimiser(FastNet())
+    with pytest.raises(ValueError, match="a warm-up of 25% of 4 steps is less than two steps"):
+        recipe.scheduler(optim, batches=4)
+    assert recipe.scheduler(optim, batches=5).total_steps == 5
+
+
+def test_the_reordered_network_names_the_shape_it_expects():
+    with pytest.raises(ValueError, match=r"\(N, 1, 28, 28\), got \(28, 28\)"):
+        ReorderedConvNet()(torch.zeros(28, 28))
+
+
 def test_a_seed_repeats_a_run_and_another_does_not(small_set):
     first, second, other = (train_recipe(small_set, seed=seed)[1] for seed in (0, 0, 1))
     assert first == second != other
@@ -92,6 +100,14 @@ def test_the_recipes_values_are_used(small_set):
     assert min(unchanged) > 0.8 * math.log(10)  # nothing was learned
     model, _ = train_recipe(small_set)
     assert model.cn2.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_learning_rate_follows_the_schedule_to_its_end(small_set, monkeypatch):
+    made = []
+    make = Recipe.optimiser
+    monkeypatch.setattr(Recipe, "optimiser", lambda recipe, model: made.append(make(recipe, model)) or made[-1])
+    train_recipe(small_set, recipe=Recipe(learning_rate=0.02, epochs=2))
+    assert made[0].param_groups[0]["lr"] < 0.02 / 50  # it began at 0.02 / 25
 
 
 def test_a_few_thousand_images_are_enough_for_96_percent():
