@@ -2,21 +2,24 @@
 
 On this machine, with two processes: ``python -m torch.distributed.run --standalone --nproc-per-node 2 -m
 helpers.distributed``. Each process holds a copy of the model; after each backward pass, DistributedDataParallel
-averages the gradients over the processes, so that all copies take the same step.
+averages the gradients over the processes, so that all copies take the same step. It is the step that one process would
+take, but for batch normalisation: that takes the mean and variance of a process's own share.
 
 Source: S. Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", VLDB, 2020.
 """
 
 import argparse
 import os
+import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch.distributed.elastic.multiprocessing.errors import record
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import BatchSampler, DataLoader, Sampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, Sampler
 
 from helpers.checkpoint import load_checkpoint, save_checkpoint
 from helpers.data import batch_loader, mnist_dataset
@@ -37,11 +40,15 @@ def share_batches(loader: DataLoader, rank: int, world_size: int) -> DataLoader:
         world_size: the number of processes.
 
     Returns:
-        A loader of as many batches; where a batch cannot be divided evenly, shares differ by one sample.
+        A loader of as many batches. Where a batch cannot be divided evenly, shares differ by one sample, and those of
+        the smaller share weigh a little more in the mean of gradients.
 
     Raises:
-        ValueError: if ``rank`` is not below ``world_size``, or a batch is too small to be shared.
+        ValueError: if ``rank`` is not below ``world_size``, if a batch is too small to be shared, or if the loader
+            draws its order from the global generator, in each process another one.
     """
+    if isinstance(loader.sampler.sampler, RandomSampler) and loader.generator is None:
+        raise ValueError("a shuffled loader needs a generator, with the same seed in every process, to be shared")
     samples, batch_size = len(loader.dataset), loader.sampler.batch_size
     smallest = samples % batch_size or batch_size
     if not 0 <= rank < world_size:
@@ -95,12 +102,17 @@ def train_distributed(
     Args:
         device: this process's own.
         recipe: of the training; its batch size is that of all processes together.
-        seed: of the initial weights and the order of the images, the same in every process.
+        seed: of the initial weights and the order of the images, the same in every process; without effect on a run
+            that is resumed.
         train_size: train on the first ``train_size`` images only.
         checkpoint: when given, the state after each epoch is saved there; if the file exists, training goes on from it.
+            Several machines need it on a disk that they share.
 
     Returns:
         The result over the whole test set, the same in every process.
+
+    Raises:
+        RuntimeError: if some processes found a checkpoint to go on from, and others did not.
     """
     rank, world_size = dist.get_rank(), dist.get_world_size()
     seed_everything(seed)
@@ -117,19 +129,30 @@ def train_distributed(
     state = {"scheduler": scheduler, "generator": generator}
     resumed = checkpoint is not None and checkpoint.exists()
     finished = load_checkpoint(checkpoint, model, optim, **state) if resumed else 0
-    dist.barrier()  # nobody writes the checkpoint before everybody has read it
+    _check_agreement(finished, device)
+    start = time.perf_counter()
     for epoch in range(finished + 1, recipe.epochs + 1):
         options = {"loss_function": recipe.loss, "scheduler": scheduler, "progress": rank == 0}
         train(parallel_model, device, train_loader, optim, epoch, **options)
         if rank == 0 and checkpoint is not None:
             save_checkpoint(checkpoint, model, optim, epoch, **state)
-    return test(
-        parallel_model,
-        device,
-        test_loader,
-        sum_over_processes=lambda sums: sum_over_processes(sums, device),
-        report=rank == 0,
-    )
+    if rank == 0 and finished < recipe.epochs:
+        processes = "1 process" if world_size == 1 else f"{world_size} processes"
+        print(f"training on {processes} took {time.perf_counter() - start:.1f} s")
+    add_up = partial(sum_over_processes, device=device)
+    return test(parallel_model, device, test_loader, sum_over_processes=add_up, report=rank == 0)
+
+
+def _check_agreement(finished: int, device: torch.device) -> None:
+    """Whether all processes go on from the same epoch. As each waits for all, none writes before all have read."""
+    lowest_and_highest = torch.tensor([-finished, finished], device=device)
+    dist.all_reduce(lowest_and_highest, dist.ReduceOp.MAX)
+    lowest, highest = -lowest_and_highest[0].item(), lowest_and_highest[1].item()
+    if lowest != highest:
+        raise RuntimeError(
+            f"one process goes on after epoch {lowest}, another after epoch {highest}: put the checkpoint on a disk "
+            "that all machines share"
+        )
 
 
 @record  # an error's message then stands in torchrun's summary
@@ -138,18 +161,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     device = _own_device(options.device)
     if device.type == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["LOCAL_WORLD_SIZE"])))
+        torch.set_num_threads(max(1, _available_cores() // int(os.environ["LOCAL_WORLD_SIZE"])))
+        dist.init_process_group("gloo")
     else:
         torch.cuda.set_device(device)
-    dist.init_process_group("gloo" if device.type == "cpu" else "nccl")
-    try:
-        print(f"rank {dist.get_rank()} of {dist.get_world_size()}: process {os.getpid()} on {device}", flush=True)
-        recipe = Recipe(epochs=options.epochs, batch_size=options.batch_size)
-        train_distributed(
-            device, recipe=recipe, seed=options.seed, train_size=options.train_size, checkpoint=options.checkpoint
-        )
-    finally:
-        dist.destroy_process_group()
+        dist.init_process_group("nccl", device_id=device)
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: process {os.getpid()} on {device}", flush=True)
+    recipe = Recipe(epochs=options.epochs, batch_size=options.batch_size)
+    train_distributed(
+        device, recipe=recipe, seed=options.seed, train_size=options.train_size, checkpoint=options.checkpoint
+    )
+    # Not after an error: the other processes would not take part, and torchrun ends them all anyway.
+    dist.destroy_process_group()
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,9 +1,13 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +17,17 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import TensorDataset
 
-from helpers import ConvNet, FastNet, Recipe, batch_loader, load_checkpoint, mnist_dataset, seed_everything
+from helpers import (
+    ConvNet,
+    FastNet,
+    Recipe,
+    batch_loader,
+    distributed,
+    load_checkpoint,
+    mnist_dataset,
+    save_checkpoint,
+    seed_everything,
+)
 from helpers import test as evaluate
 from helpers import train as train_one_epoch
 from helpers.distributed import share_batches, sum_over_processes
@@ -22,9 +36,23 @@ WORLD_SIZE = 2
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(WORLD_SIZE)]
 
 
-def torchrun(*arguments, **options):
+@contextmanager
+def torchrun(*arguments):
+    """The job, which is ended when the test is, however that goes."""
     command = [*TORCHRUN, "-m", "helpers.distributed", "--device", "cpu", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield job
+    finally:
+        job.terminate()  # torchrun then ends its workers
+        job.communicate(timeout=60)
+
+
+def output_of(*arguments):
+    with torchrun(*arguments) as job:
+        output, errors = job.communicate(timeout=300)
+    assert job.returncode == 0, errors
+    return output, errors
 
 
 # Shares
@@ -53,6 +81,13 @@ def test_the_second_epochs_order_is_shared_too():
     loaders = [share_batches(loader_of_numbers(64, 16, shuffle=True), rank, 2) for rank in range(2)]
     epochs = [sorted(int(n) for loader in loaders for (batch,) in loader for n in batch) for _ in range(2)]
     assert epochs[0] == epochs[1] == list(range(64))
+
+
+def test_a_shuffled_loader_without_a_seed_of_its_own_cannot_be_shared():
+    loader = batch_loader(TensorDataset(torch.arange(64)), 16, shuffle=True)
+    with pytest.raises(ValueError, match="a shuffled loader needs a generator"):
+        share_batches(loader, 0, 2)
+    assert len(share_batches(batch_loader(TensorDataset(torch.arange(64)), 16), 0, 2)) == 4
 
 
 @pytest.mark.parametrize(
@@ -100,7 +135,7 @@ def train_and_test(model, loader, test_loader, **options):
 def one_of_two(rank, folder):
     """What one process does; its results are left in a file for the test to read."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD_SIZE)
+    meet(rank, folder)
     shared = partial(share_batches, rank=rank, world_size=WORLD_SIZE)
     found = gradients(DistributedDataParallel(convnet_without_dropout()), shared(loader_of_digits()))
     weights, result = train_and_test(
@@ -114,11 +149,46 @@ def one_of_two(rank, folder):
     dist.destroy_process_group()
 
 
+def follow(rank, folder):
+    """What ``train_distributed`` does in a run of two epochs, and in one that goes on from the first epoch's file."""
+    torch.set_num_threads(1)
+    meet(rank, folder)
+    seen, weights = [], []
+
+    def noting_train(model, *arguments, **options):
+        hook = model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].sum(dim=(1, 2, 3))))
+        losses = train_one_epoch(model, *arguments, **options)
+        hook.remove()
+        weights.append({name: tensor.clone() for name, tensor in model.module.state_dict().items()})
+        return losses
+
+    def keeping_save(path, model, optim, epoch, **state):
+        save_checkpoint(path, model, optim, epoch, **state)
+        if epoch == 1:
+            shutil.copy(path, Path(folder) / "first.pt")
+
+    distributed.train, distributed.save_checkpoint = noting_train, keeping_save
+    for name in ("whole.pt", "first.pt"):
+        options = {"recipe": Recipe(epochs=2, batch_size=64), "train_size": 640, "checkpoint": Path(folder) / name}
+        distributed.train_distributed(torch.device("cpu"), **options)
+        dist.barrier()
+    torch.save({"seen": torch.cat(seen), "weights": weights}, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def meet(rank, folder):
+    meeting = {"init_method": (Path(folder) / "meet").as_uri(), "timeout": timedelta(seconds=60)}
+    dist.init_process_group("gloo", rank=rank, world_size=WORLD_SIZE, **meeting)
+
+
+def results_of_two(function, folder):
+    torch.multiprocessing.spawn(function, (str(folder),), nprocs=WORLD_SIZE)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD_SIZE)]
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    torch.multiprocessing.spawn(one_of_two, (str(folder),), nprocs=WORLD_SIZE)
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD_SIZE)]
+    return results_of_two(one_of_two, tmp_path_factory.mktemp("two"))
 
 
 def test_two_processes_with_half_a_batch_each_have_the_gradients_of_one_with_the_whole(two):
@@ -147,16 +217,37 @@ def test_two_processes_see_each_image_once(two):
     assert torch.equal(torch.bincount(seen, minlength=10), torch.bincount(labels, minlength=10)) and len(seen) == 126
 
 
+def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_resumed(tmp_path):
+    first, second = results_of_two(follow, tmp_path)
+    images, _ = mnist_dataset(size=640).tensors
+    everything = images.sum(dim=(1, 2, 3)).sort().values
+    for epoch in (slice(0, 320), slice(320, 640)):
+        seen = torch.cat([first["seen"][epoch], second["seen"][epoch]]).sort().values
+        torch.testing.assert_close(seen, everything, rtol=1e-3, atol=1e-2)
+    for name, tensor in first["weights"][1].items():
+        assert torch.equal(tensor, first["weights"][2][name]), name  # as the run that went on from the file
+        if not name.startswith("bn") or "running" not in name:  # these averages are of a process's own share
+            assert torch.equal(tensor, second["weights"][1][name]), name
+
+
+def test_processes_that_would_go_on_from_different_epochs_are_told(monkeypatch):
+    monkeypatch.setattr(dist, "all_reduce", lambda tensor, op: tensor.copy_(torch.tensor([0, 3])))
+    with pytest.raises(
+        RuntimeError, match="goes on after epoch 0, another after epoch 3: put the checkpoint on a disk"
+    ):
+        distributed._check_agreement(3, torch.device("cpu"))
+
+
 # torchrun
 
 
 def test_torchrun_trains_to_98_percent_and_only_rank_0_prints_and_writes(tmp_path):
     path = tmp_path / "run.pt"
-    output, errors = torchrun("--checkpoint", path).communicate(timeout=300)
+    output, errors = output_of("--checkpoint", path)
     assert re.findall(r"rank (\d) of 2: process \d+ on cpu", "".join(sorted(output.splitlines()))) == ["0", "1"], errors
     [(correct, seen)] = re.findall(r"Overall Accuracy: (\d+)/(\d+)", output)
     assert int(seen) == 10_000 and int(correct) >= 9800
-    assert errors.count("epoch 1: 100%") == 1
+    assert errors.count("| 0/469 [") == 1
     assert list(tmp_path.iterdir()) == [path]
 
     model, recipe = FastNet(), Recipe()
@@ -167,28 +258,29 @@ def test_torchrun_trains_to_98_percent_and_only_rank_0_prints_and_writes(tmp_pat
     assert round(10_000 * result.accuracy) == int(correct)
 
 
-def test_torchrun_goes_on_from_a_checkpoint(tmp_path):
-    path = tmp_path / "run.pt"
-    arguments = ["--epochs", "2", "--train-size", "2048", "--checkpoint", path]
-    first, _ = torchrun(*arguments).communicate(timeout=300)
-    again, errors = torchrun(*arguments).communicate(timeout=300)  # both epochs are done: it only tests
-    assert "epoch" not in errors
+def test_torchrun_finds_a_finished_run_and_only_tests(tmp_path):
+    arguments = ["--epochs", "2", "--train-size", "2048", "--checkpoint", tmp_path / "run.pt"]
+    first, errors = output_of(*arguments)
+    assert "epoch 2" in errors and "training on 2 processes took" in first
+    again, errors = output_of(*arguments)
+    assert "epoch" not in errors and "training on" not in again
     assert re.findall("Overall .*", first) == re.findall("Overall .*", again) != []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_worker_that_is_killed_ends_the_job_with_its_rank(tmp_path):
     with torchrun("--epochs", "50") as job:
-        started = dict(re.match(r"rank (\d) of 2: process (\d+)", job.stdout.readline()).groups() for _ in range(2))
-        os.kill(int(started["1"]), signal.SIGKILL)
+        lines = job.stdout.readline() + job.stdout.readline()
+        (second,) = re.findall(r"rank 1 of 2: process (\d+)", lines)
+        os.kill(int(second), signal.SIGKILL)
         _, errors = job.communicate(timeout=120)
     assert job.returncode == 1
     assert "ChildFailedError" in errors and re.search(r"rank +: 1 ", errors) and "SIGKILL" in errors
 
 
 def test_a_worker_that_fails_ends_the_job_with_its_message(tmp_path):
-    job = torchrun("--train-size", "1001", "--batch-size", "100")
-    _, errors = job.communicate(timeout=120)
+    with torchrun("--train-size", "1001", "--batch-size", "100") as job:
+        _, errors = job.communicate(timeout=120)
     assert job.returncode == 1
     assert "a batch of 1 cannot be shared by 2 processes" in errors
 
@@ -200,13 +292,11 @@ def test_without_torchrun_the_command_is_told():
 
 
 def test_more_processes_than_gpus_is_a_clear_error(monkeypatch):
-    from helpers.distributed import _own_device
-
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match=r"2 processes need a GPU each, and this machine has 1: use --device cpu"):
-        _own_device("cuda")
-    assert _own_device(None) == torch.device("cpu")
+        distributed._own_device("cuda")
+    assert distributed._own_device(None) == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert _own_device(None) == torch.device("cuda:1")
+    assert distributed._own_device(None) == torch.device("cuda:1")
