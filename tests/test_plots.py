@@ -64,6 +64,19 @@ def test_loss_curve_of_fewer_losses_than_the_window():
     assert list(ax.lines[0].get_ydata()) == [2.0, 3.0]
 
 
+def test_accuracy_against_time_draws_every_epoch_and_the_means():
+    runs = {"slow": [[(10.0, 0.9), (20.0, 0.98)], [(14.0, 0.92)]], "fast": [[(1.0, 0.99)]]}
+    (ax,) = plots.accuracy_against_time(runs, target=0.97).axes
+    target, first, second, slow_means, fast, fast_means = ax.lines
+    assert list(target.get_ydata()) == [97, 97]
+    assert list(first.get_xdata()) == [10, 20] and list(first.get_ydata()) == pytest.approx([90, 98])
+    assert list(second.get_xdata()) == [14] and list(fast.get_ydata()) == pytest.approx([99])
+    assert list(slow_means.get_xdata()) == pytest.approx([12]) and list(slow_means.get_ydata()) == pytest.approx([91])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["97 %", "slow", "fast"]
+    assert fast_means.get_color() == fast.get_color() != first.get_color() == slow_means.get_color()
+    assert ax.get_xscale() == "log"
+
+
 def test_confusion_matrix_writes_every_count_and_colours_the_mistakes():
     counts = torch.tensor([[90, 2, 0], [0, 80, 5], [1, 0, 70]])
     figure = plots.confusion_matrix(counts, ["x", "y", "z"])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from helpers.plots.style import new_figure
@@ -53,7 +54,8 @@ def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]
     """Test accuracy against seconds of training: a point for each epoch of each run, a line through their means.
 
     Args:
-        runs: for each label its runs; each run is a pair (seconds so far, accuracy from 0 to 1) per epoch.
+        runs: for each label its runs; each run is a pair (seconds so far, accuracy from 0 to 1) per epoch. The line
+            ends with the shortest run.
         target: an accuracy, drawn as a line across.
     """
     figure, ax = new_figure(height=4.0)
@@ -65,7 +67,9 @@ def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]
         means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in zip(*points)]
         ax.plot([s for s, _ in means], [100 * a for _, a in means], color=color, marker=marker, label=label)
     ax.set(xlabel="seconds of training (logarithmic)", ylabel="test accuracy (%)", xscale="log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
