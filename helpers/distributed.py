@@ -166,7 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         torch.cuda.set_device(device)
         dist.init_process_group("nccl", device_id=device)
-    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: process {os.getpid()} on {device}", flush=True)
+    # Line and line break in one piece: torchrun's processes are unbuffered, and share one output.
+    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: process {os.getpid()} on {device}\n", end="", flush=True)
     recipe = Recipe(epochs=options.epochs, batch_size=options.batch_size)
     train_distributed(
         device, recipe=recipe, seed=options.seed, train_size=options.train_size, checkpoint=options.checkpoint
