@@ -11,7 +11,9 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 LOOKS_AWAY = re.compile(r"NBVAL_(IGNORE_OUTPUT|SKIP)|PYTEST_VALIDATE_IGNORE_OUTPUT")
 LOOKS_AWAY_TAGS = {"nbval-ignore-output", "nbval-skip"}
-ABSOLUTE_PATH = re.compile(r"(?<![\w.])/(home|root|Users|tmp|work|opt|usr|mnt)/|[A-Z]:\\\\?\w")
+ABSOLUTE_PATH = re.compile(
+    r"(?<![\w.])/(home|root|Users|tmp|work|opt|usr|mnt)/|\b[A-Z]:\\\\\w"
+)  # in JSON: C:\\Users, but not FOR:\n
 MAX_OUTPUT_BYTES = 1_000_000
 
 
