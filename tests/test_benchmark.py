@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-
 import contenders
 import time_to_accuracy
 from time_to_accuracy import Plan, curves, summarise, turns

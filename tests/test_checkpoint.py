@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
+from harm import empty, flip_a_bit, overwrite, truncate
 from helpers import (
     CheckpointError,
     ConvNet,
@@ -31,13 +32,13 @@ EPOCHS = 3
 class Run:
     """A short training run with all that a checkpoint holds: dropout, a schedule, a loader with its own generator."""
 
-    def __init__(self, seed=0, *, own_generator=True, fast=False, epochs=EPOCHS):
+    def __init__(self, seed=0, *, own_generator=True, fast=False):
         seed_everything(seed)
         self.generator = torch.Generator().manual_seed(seed) if own_generator else None
         self.loader = batch_loader(mnist_dataset(size=320), 32, shuffle=True, generator=self.generator)
         self.model = (FastNet() if fast else ConvNet()).to(memory_format=torch.channels_last)
         self.optim = torch.optim.Adam(self.model.parameters(), lr=0.01, fused=fast)
-        self.scheduler = OneCycleLR(self.optim, 0.01, total_steps=epochs * len(self.loader))
+        self.scheduler = OneCycleLR(self.optim, 0.01, total_steps=EPOCHS * len(self.loader))
 
     def train(self, epoch):
         return train_one_epoch(
@@ -242,27 +243,7 @@ def test_what_could_not_be_loaded_again_is_not_written(path, saved):
 # Reading
 
 
-def harm_end(path):
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def harm_everything(path):
-    path.write_bytes(b"no checkpoint at all")
-
-
-def harm_to_nothing(path):
-    os.truncate(path, 0)
-
-
-def harm_one_bit_of_a_weight(path):
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
-
-
-@pytest.mark.parametrize("harm", [harm_end, harm_everything, harm_to_nothing, harm_one_bit_of_a_weight])
+@pytest.mark.parametrize("harm", [truncate, overwrite, empty, flip_a_bit])
 def test_a_damaged_file_is_named_and_changes_nothing(path, saved, harm):
     harm(path)
     before = saved.weights()

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision import datasets, transforms
 
+from harm import empty, flip_a_bit, truncate
 from helpers import MNIST_MEAN, MNIST_STD, batch_loader, data, ensure_mnist, files, mnist_dataloaders, mnist_dataset
 from helpers.data import DATA_ROOT, UNPACKED_MD5
 
@@ -62,23 +63,7 @@ def test_torchvision_alone_unpacks_the_archives(root):
     assert_all_is_well(root)
 
 
-def truncate(path):
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def flip_a_byte(path):
-    with path.open("r+b") as file:
-        file.seek(1000)
-        byte = file.read(1)[0]
-        file.seek(1000)
-        file.write(bytes([byte ^ 1]))
-
-
-def empty(path):
-    os.truncate(path, 0)
-
-
-@pytest.mark.parametrize("harm", [truncate, flip_a_byte, empty, os.remove])
+@pytest.mark.parametrize("harm", [truncate, flip_a_bit, empty, os.remove])
 def test_a_harmed_file_is_repaired(root, harm):
     ensure_mnist(root)
     harm(root / "MNIST" / "raw" / TRAIN_IMAGES)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import helpers
+from contenders import ChaptersNet
 from helpers import ConvNet, batch_loader, fit, mnist_dataset, seed_everything
 from helpers import test as evaluate
 from helpers import train as train_one_epoch
@@ -56,20 +57,6 @@ def test_signatures_are_the_chapters():
     assert helpers.test.__test__ is False
 
 
-class BookNet(nn.Module):
-    """The network with the chapter's own layers: its second dropout is Dropout2d, too."""
-
-    def __init__(self):
-        super().__init__()
-        self.cn1, self.cn2 = nn.Conv2d(1, 16, 3, 1), nn.Conv2d(16, 32, 3, 1)
-        self.dp1, self.dp2 = nn.Dropout2d(0.10), nn.Dropout2d(0.25)
-        self.fc1, self.fc2 = nn.Linear(4608, 64), nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = self.dp1(F.max_pool2d(F.relu(self.cn2(F.relu(self.cn1(x)))), 2))
-        return F.log_softmax(self.fc2(self.dp2(F.relu(self.fc1(torch.flatten(x, 1))))), dim=1)
-
-
 def book_loop(model, device, train_dataloader, optim, epoch):
     """A training loop that asks of a loader what the chapter's does: batches, its length, its dataset's length."""
     model.train()
@@ -96,7 +83,7 @@ def test_the_chapters_code_on_our_loader_takes_the_very_same_steps(small_set):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # Dropout2d of a flat input: why ConvNet has Dropout instead
-        book_losses, book_model = losses(BookNet, book_loop)
+        book_losses, book_model = losses(ChaptersNet, book_loop)
     our_losses, our_model = losses(ConvNet, train_one_epoch)
     assert our_losses == book_losses
     our_model.load_state_dict(book_model.state_dict())
