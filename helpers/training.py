@@ -3,7 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -32,6 +33,22 @@ class History:
     train_seconds: list[float] = field(default_factory=list)
 
 
+@contextmanager
+def _advice_on_memory() -> Iterator[None]:
+    """To an error that says that memory ran out, add what to do about it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # On a GPU this is torch.OutOfMemoryError; on a CPU, a RuntimeError like any other.
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in str(error):
+            error.add_note(
+                "Memory grows with the batch: choose smaller ones (train_batch_size and test_batch_size of "
+                "mnist_dataloaders). The model can still be used, and trained on."
+            )
+        raise
+
+
+@_advice_on_memory()
 def train(
     model: nn.Module,
     device: torch.device | str,
@@ -63,6 +80,7 @@ def train(
     Raises:
         FloatingPointError: if a loss is NaN or infinite; the parameters are those from before that batch's step.
         ValueError: if the loader yields no batch, or ``log_interval`` is below 1.
+        RuntimeError: if memory runs out, with a note on what to do.
     """
     if log_interval is not None and log_interval < 1:
         raise ValueError(f"log_interval must be at least 1 batch, or None for no log: got {log_interval}")
@@ -87,6 +105,7 @@ def train(
     return losses
 
 
+@_advice_on_memory()
 @torch.no_grad()
 def test(
     model: nn.Module,
@@ -110,6 +129,7 @@ def test(
 
     Raises:
         ValueError: if the loader yields no batch.
+        RuntimeError: if memory runs out, with a note on what to do.
     """
     model.eval()
     total_loss, correct, seen = 0.0, 0, 0

@@ -1,5 +1,7 @@
 import inspect
 import math
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -200,6 +202,58 @@ def test_a_scheduler_steps_after_every_batch(small_set):
     assert optimiser.param_groups[0]["lr"] == pytest.approx(1 / 21)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=["GPU", "Python", "CPU"],
+)
+@pytest.mark.parametrize("loop", [train_one_epoch, evaluate])
+def test_where_memory_runs_out_smaller_batches_are_advised(small_set, loop, error):
+    def fail(module, inputs):
+        raise error
+
+    model, loader = linear_model(), batch_loader(small_set, 32)
+    hook = model.register_forward_pre_hook(fail)
+    arguments = (sgd(model), 1) if loop is train_one_epoch else ()
+    with pytest.raises(type(error)) as caught:
+        loop(model, "cpu", loader, *arguments)
+    (note,) = caught.value.__notes__
+    assert "choose smaller ones (train_batch_size" in note
+    del error.__notes__
+    hook.remove()
+    loop(model, "cpu", loader, *arguments)
+
+
+def test_other_errors_get_no_advice_on_memory(small_set):
+    with pytest.raises(RuntimeError) as caught:
+        evaluate(nn.Linear(3, 3), "cpu", batch_loader(small_set, 32))
+    assert not hasattr(caught.value, "__notes__")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on a process's memory")
+def test_a_batch_larger_than_memory_ends_in_that_advice_and_a_smaller_one_is_trained_on():
+    script = """
+import resource, torch
+from helpers import ConvNet, batch_loader, mnist_dataset, train
+model = ConvNet()
+optim = torch.optim.SGD(model.parameters(), lr=0.01)
+large, small = (batch_loader(mnist_dataset(size=size), size) for size in (8_000, 400))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, resource.RLIM_INFINITY))
+try:
+    train(model, "cpu", large, optim, 1, progress=False)
+except RuntimeError as error:
+    print(*error.__notes__)
+print(len(train(model, "cpu", small, optim, 1, progress=False)), "batches")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert "choose smaller ones" in result.stdout and "1 batches" in result.stdout, result.stderr
+
+
 # test
 
 
@@ -272,7 +326,7 @@ def test_bad_arguments_are_errors(small_set):
         fit(model, "cpu", loader, loader, sgd(model), 0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU, and this machine has none")
+@pytest.mark.cuda
 def test_training_on_cuda(small_set):
     seed_everything(0)
     model = ConvNet().to("cuda")
