@@ -1,5 +1,7 @@
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -40,6 +42,22 @@ def test_a_failing_notebook_fails_the_run_and_is_left_as_it_was(run):
     assert result.returncode == 1 and unchanged
     assert "ZeroDivisionError" in result.stderr
     assert "FAILED" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_ctrl_c_leaves_the_notebook_as_it_was(tmp_path):
+    path = tmp_path / "example.ipynb"
+    cell = new_code_cell("import time; open('started', 'w').close(); time.sleep(600)")
+    nbformat.write(new_notebook(cells=[cell]), path)
+    before = path.read_bytes()
+    with subprocess.Popen([sys.executable, SCRIPT, "--in-place", path], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors.strip() == "stopped; the notebook at work was left as it was"
+    assert path.read_bytes() == before and not list(tmp_path.glob("*.part"))
 
 
 def test_a_page_carries_the_figures_alternative_texts():

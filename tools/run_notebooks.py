@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import os
 import subprocess
 import sys
 import time
@@ -29,10 +30,14 @@ class Outcome(NamedTuple):
 
 
 def main() -> int:
-    """Run the notebooks named on the command line, or all; return 1 if one failed."""
+    """Run the notebooks named on the command line, or all; return 1 if one failed, 130 if stopped by Ctrl-C."""
     options = _parse_arguments()
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # a terminal that cannot print × should not stop a run
-    outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks]
+    try:
+        outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks]
+    except KeyboardInterrupt:
+        print("\nstopped; the notebook at work was left as it was", file=sys.stderr)
+        return 130
     _print_table(outcomes)
     if not options.in_place:
         print(f"\nExecuted notebooks and pages: {ROOT / 'build'}")
@@ -84,10 +89,12 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
     except (CellExecutionError, DeadKernelError) as error:
         passed, result = False, str(error).strip().splitlines()[-1]
         print(f"\n{error}", file=sys.stderr)
+    except AssertionError as error:  # nbclient ends the kernel on Ctrl-C, then stumbles over its absence
+        raise KeyboardInterrupt from error
     seconds = time.perf_counter() - start
     _print_progress("")
     if in_place and passed:
-        nbformat.write(notebook, path)
+        _write(nbformat.writes(notebook) + "\n", path)
         _write_cover(notebook, path.parent)
     if not in_place:
         _write_build(notebook, path)
@@ -119,10 +126,17 @@ def _write_cover(notebook: nbformat.NotebookNode, folder: Path) -> None:
 def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    nbformat.write(notebook, build / path.name)
+    _write(nbformat.writes(notebook) + "\n", build / path.name)
     exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(ROOT / "tools")])
     page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
-    (build / path.name).with_suffix(".html").write_text(page, encoding="utf-8")
+    _write(page, (build / path.name).with_suffix(".html"))
+
+
+def _write(text: str, path: Path) -> None:
+    # By way of a file of this process's own: whatever stops it, or runs beside it, leaves whole files.
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
 
 
 def _print_table(outcomes: list[Outcome]) -> None:
