@@ -1,7 +1,5 @@
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +7,6 @@ import torch
 import contenders
 import time_to_accuracy
 from time_to_accuracy import Plan, curves, summarise, turns
-
-SCRIPT = Path(time_to_accuracy.__file__)
 
 
 def run_of(contender, seed, *epochs):
@@ -74,41 +70,66 @@ def test_every_contender_learns(name):
     assert epoch["accuracy"] > 0.8 and epoch["seconds"] > 0.01
 
 
-def test_a_run_writes_its_results_and_a_plot(tmp_path):
-    arguments = ["--only", "recipe", "--seeds", "1", "--json", tmp_path / "r.json", "--plot", tmp_path / "p.png"]
-    result = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr
+@pytest.fixture
+def benchmark(tmp_path, monkeypatch):
+    """The script's ``main`` with these arguments, its files in a folder of the test's own."""
+
+    def run(*arguments):
+        files = ["--json", tmp_path / "r.json", "--plot", tmp_path / "p.png"]
+        monkeypatch.setattr(sys, "argv", [time_to_accuracy.__file__, *map(str, [*arguments, *files])])
+        return time_to_accuracy.main()
+
+    return run
+
+
+def test_a_run_writes_its_results_and_a_plot_and_is_not_repeated(benchmark, tmp_path, capsys):
+    assert benchmark("--only", "recipe", "--seeds", 1) == 0
     (run,) = json.loads((tmp_path / "r.json").read_text())["runs"]
     assert run["contender"] == "recipe" and run["epochs"][0]["accuracy"] > 0.985
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
-    assert "our recipe" in result.stdout
-    again = subprocess.run([sys.executable, SCRIPT, *arguments, "--resume"], capture_output=True, text=True, timeout=60)
-    assert again.returncode == 0 and "epoch 1," not in again.stdout  # nothing was missing
-    arguments += ["--threads", "7", "--resume"]
-    other = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=60)
-    assert other.returncode == 1 and "do without --resume" in other.stderr
+    assert "epoch 1," in capsys.readouterr().out
+    assert benchmark("--only", "recipe", "--seeds", 1, "--resume") == 0
+    output = capsys.readouterr().out
+    assert "epoch 1," not in output and "our recipe" in output
+    with pytest.raises(SystemExit, match="do without --resume"):
+        benchmark("--only", "recipe", "--threads", 7, "--resume")
 
 
-def test_a_run_that_fails_is_left_out_and_said_so(tmp_path):
-    arguments = ["--only", "recipe", "--seeds", "1", "--device", "nowhere", "--json", tmp_path / "r.json"]
-    result = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 1
-    assert "our recipe, seed 0: failed with exit code 1; left out" in result.stdout
-    assert "unknown device 'nowhere'" in result.stderr and not (tmp_path / "r.json").exists()
+def test_a_run_that_fails_is_left_out_and_said_so(benchmark, tmp_path, capfd):
+    assert benchmark("--only", "recipe", "--seeds", 1, "--device", "nowhere") == 1
+    output = capfd.readouterr()
+    assert "our recipe, seed 0: failed with exit code 1; left out" in output.out
+    assert "unknown device 'nowhere'" in output.err and not (tmp_path / "r.json").exists()
 
 
-def test_a_run_that_has_no_time_left_says_so(tmp_path):
-    arguments = ["--only", "chapter", "--minutes", "-1", "--json", tmp_path / "r.json", "--plot", tmp_path / "p.png"]
-    result = subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 1 and result.stdout.count("left out") == 3
+def test_a_run_that_has_no_time_left_says_so(benchmark, tmp_path, capsys):
+    assert benchmark("--only", "chapter", "--minutes", "-1") == 1
+    assert capsys.readouterr().out.count("left out") == 3
     assert not (tmp_path / "r.json").exists()
 
 
-def test_no_seeds_are_an_error():
-    result = subprocess.run([sys.executable, SCRIPT, "--seeds", "0"], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 2 and "--seeds must be at least 1" in result.stderr
+def test_what_was_measured_before_ctrl_c_is_kept(benchmark, tmp_path, capsys, monkeypatch):
+    runs = iter([[{"seconds": 2.0, "accuracy": 0.991, "peak_mib": None}], KeyboardInterrupt()])
+
+    def run(*arguments):
+        result = next(runs)
+        if isinstance(result, KeyboardInterrupt):
+            raise result
+        return result
+
+    monkeypatch.setattr(time_to_accuracy, "_run", run)
+    assert benchmark("--only", "recipe", "--seeds", 3) == 1
+    output = capsys.readouterr()
+    assert "stopped; these are the results so far" in output.err and "99.10" in output.out
+    assert len(json.loads((tmp_path / "r.json").read_text())["runs"]) == 1
 
 
-def test_an_unknown_contender_is_an_error():
-    result = subprocess.run([sys.executable, SCRIPT, "--only", "nobody"], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 1 and "no contender named nobody; there are chapter, example" in result.stderr
+def test_no_seeds_are_an_error(benchmark, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        benchmark("--seeds", 0)
+    assert "--seeds must be at least 1" in capsys.readouterr().err
+
+
+def test_an_unknown_contender_is_an_error(benchmark):
+    with pytest.raises(SystemExit, match="no contender named nobody; there are chapter, example"):
+        benchmark("--only", "nobody")

@@ -258,13 +258,23 @@ def test_torchrun_trains_to_98_percent_and_only_rank_0_prints_and_writes(tmp_pat
     assert round(10_000 * result.accuracy) == int(correct)
 
 
-def test_torchrun_finds_a_finished_run_and_only_tests(tmp_path):
-    arguments = ["--epochs", "2", "--train-size", "2048", "--checkpoint", tmp_path / "run.pt"]
-    first, errors = output_of(*arguments)
-    assert "epoch 2" in errors and "training on 2 processes took" in first
-    again, errors = output_of(*arguments)
-    assert "epoch" not in errors and "training on" not in again
-    assert re.findall("Overall .*", first) == re.findall("Overall .*", again) != []
+@pytest.mark.filterwarnings("ignore:Unable to enable fault handler")  # as pytest has taken stderr
+def test_one_process_alone_trains_and_finds_a_finished_run(tmp_path, monkeypatch, capsys):
+    for name in ("RANK", "LOCAL_RANK", "MASTER_PORT"):  # port 0: any that is free
+        monkeypatch.setenv(name, "0")
+    for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    arguments = ["--device", "cpu", "--epochs", "2", "--train-size", "1280", "--checkpoint", str(tmp_path / "run.pt")]
+    distributed.main(arguments)
+    first = capsys.readouterr()
+    assert "rank 0 of 1" in first.out and "epoch 2" in first.err and "training on 1 process took" in first.out
+    assert int(re.search(r"Accuracy: (\d+)/10000", first.out).group(1)) > 7000
+    distributed.main(arguments)
+    again = capsys.readouterr()
+    assert "epoch" not in again.err and "training on" not in again.out
+    assert re.findall("Overall .*", first.out) == re.findall("Overall .*", again.out) != []
+    assert not dist.is_initialized()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
@@ -285,10 +295,12 @@ def test_a_worker_that_fails_ends_the_job_with_its_message(tmp_path):
     assert "a batch of 1 cannot be shared by 2 processes" in errors
 
 
-def test_without_torchrun_the_command_is_told():
-    result = subprocess.run([sys.executable, "-m", "helpers.distributed"], capture_output=True, text=True)
-    assert result.returncode == 2
-    assert "python -m torch.distributed.run --standalone" in result.stderr
+@pytest.mark.filterwarnings("ignore:Unable to enable fault handler")
+def test_without_torchrun_the_command_is_told(monkeypatch, capsys):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(SystemExit, match="2"):
+        distributed.main([])
+    assert "python -m torch.distributed.run --standalone" in capsys.readouterr().err
 
 
 def test_more_processes_than_gpus_is_a_clear_error(monkeypatch):

@@ -116,6 +116,15 @@ def test_figures_belong_to_their_caller():
     assert not hasattr(figure.canvas, "manager") or figure.canvas.manager is None
 
 
+def test_a_matrix_can_be_without_numbers_and_with_a_frame_around_some_cells():
+    _, ax = plots.new_figure()
+    plots.draw_matrix(ax, torch.eye(3), number="")
+    assert not texts(ax)
+    plots.outline(ax, row=1, column=0, height=2, width=3)
+    (frame,) = ax.patches
+    assert (frame.get_xy(), frame.get_height(), frame.get_width()) == ((-0.5, 0.5), 2, 3)
+
+
 def test_use_style_sets_the_colour_blind_safe_cycle():
     plots.use_style()
     figure, ax = plots.new_figure()

@@ -118,9 +118,8 @@ def test_a_few_thousand_images_are_enough_for_96_percent():
     assert accuracy > 0.96
 
 
+@pytest.mark.cuda
 def test_the_data_sets_device_is_used():
-    if not torch.cuda.is_available():
-        pytest.skip("needs a CUDA GPU, and this machine has none")
     images, labels = mnist_dataset(size=256, device="cuda").tensors
     model, _ = train_recipe(TensorDataset(images, labels))
     assert model.fc.weight.device.type == "cuda"
