@@ -14,7 +14,8 @@ run: $(INSTALLED)
 	$(BIN)/python tools/run_notebooks.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal --cov=helpers --cov-report= --cov-fail-under=95
+	$(BIN)/python -m pytest notebooks --cov=helpers --cov-report= --cov-fail-under=75
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
@@ -23,6 +24,6 @@ lab: $(INSTALLED)
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; no '$(PYTHON)' was found."; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d. Install one, then for example: make run PYTHON=python3.12" % v)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -r requirements.txt
-	@touch $@
+	@mkdir .installing || { echo "Another make is installing here: wait until it has ended. If none is, delete .installing"; exit 1; }; \
+	trap 'rmdir .installing' EXIT; trap 'exit 130' INT TERM; \
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install -r requirements.txt && touch $@
