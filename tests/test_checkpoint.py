@@ -121,8 +121,9 @@ def test_every_random_generator_goes_on_where_it_was(path, saved):
 
 
 STOPPED = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 sys.path.insert(0, {tests!r})
 from test_checkpoint import Run
 run = Run()
@@ -147,8 +148,11 @@ def test_a_run_stopped_in_mid_epoch_ends_with_the_weights_of_one_never_interrupt
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "in mid-epoch\n"
-        process.send_signal(signal.Signals[stop])
-        _, errors = process.communicate(timeout=60)
+        try:
+            process.send_signal(signal.Signals[stop])
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode != 0
     assert stop == "SIGKILL" or errors.rstrip().endswith("KeyboardInterrupt")
     assert list(path.parent.iterdir()) == [path]

@@ -51,11 +51,14 @@ def test_ctrl_c_leaves_the_notebook_as_it_was(tmp_path):
     nbformat.write(new_notebook(cells=[cell]), path)
     before = path.read_bytes()
     with subprocess.Popen([sys.executable, SCRIPT, "--in-place", path], stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            deadline = time.monotonic() + 60
+            while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130 and errors.strip() == "stopped; the notebook at work was left as it was"
     assert path.read_bytes() == before and not list(tmp_path.glob("*.part"))
 
