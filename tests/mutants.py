@@ -46,9 +46,10 @@ class Verdict(NamedTuple):
     seconds: float
 
 
-TRAINING, DATA, MODEL = "tests/test_training.py", "tests/test_data.py", "tests/test_model.py"
+TRAINING, MODEL, DEVICE = "tests/test_training.py", "tests/test_model.py", "tests/test_device.py"
+DATA, DATA_FILES = "tests/test_data.py", "tests/test_data_files.py"
 RECIPE, CHECKPOINT, DISTRIBUTED = "tests/test_recipe.py", "tests/test_checkpoint.py", "tests/test_distributed.py"
-PLOTS, STORAGE, DEVICE = "tests/test_plots.py", "tests/test_storage_plot.py", "tests/test_device.py"
+PLOTS, STORAGE = "tests/test_plots.py", "tests/test_storage_plot.py"
 SPEED = "tests/test_data.py::test_at_least_20_times_faster_than_the_per_sample_pipeline"
 REFRESHER, INTERNALS = "notebooks/01_deep_learning_refresher.ipynb", "notebooks/02_tensor_internals.ipynb"
 CONVNET = "notebooks/03_mnist_convnet.ipynb"
@@ -90,14 +91,18 @@ MUTANTS = [
         ("last batch dropped", "drop_last=False", "drop_last=True"),
         ("seed ignored", "None if seed is None else torch.Generator().manual_seed(seed)", "None"),
         ("generators not shared", "batch_size=None, generator=generator)", "batch_size=None)"),
-        ("truncated file trusted", "return path.is_file() and _md5(path) == md5", "return path.is_file()"),
-        ("damaged archive unpacked", "    if found != expected:", "    if not found:"),
         ("labels out of step with images", "files.targets[:size].to", "files.targets[:size].roll(1).to"),
         ("labels left on another device", "files.targets[:size].to(device)", "files.targets[:size]"),
     ),
     *in_file(
+        "helpers/data.py",
+        DATA_FILES,
+        ("truncated file trusted", "return path.is_file() and _md5(path) == md5", "return path.is_file()"),
+        ("damaged archive unpacked", "    if found != expected:", "    if not found:"),
+    ),
+    *in_file(
         "helpers/files.py",
-        f"{DATA} {CHECKPOINT}",
+        DATA_FILES,
         ("written in place", 'target.with_name(f"{target.name}.{uuid4().hex}.part")', "target"),
         ("leftovers stay", "        part.unlink(missing_ok=True)", "        pass"),
         ("one temporary name for all", "{uuid4().hex}.part", "{len(target.name)}.part"),
