@@ -57,9 +57,9 @@ CONDITIONS = {
 # Conditions that have nothing to do with each other share a run.
 RUNS = [
     ("1 thread", "plain kernels", "hash seed", "spaces, umlauts"),
+    ("two processes",),
     ("2 threads", "AVX2 kernels", "oneDNN: SSE 4.1", "time zone", "C locale"),
     ("4 threads", "oneDNN: AVX2", "another folder"),
-    ("two processes",),
     ("read-only",),
 ]
 
