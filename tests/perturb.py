@@ -132,7 +132,8 @@ def _run(names: tuple[str, ...], python: str) -> Outcome:
 
 def _protect(clone: Path, python: str, environment: Mapping[str, str]) -> None:
     """Unpack the data, for which one must write, then forbid it."""
-    subprocess.run([python, "-c", "from helpers import ensure_mnist; ensure_mnist()"], env=environment, check=True)
+    unpack = "from helpers import ensure_mnist; ensure_mnist()"
+    subprocess.run([python, "-c", unpack], cwd=clone, env=environment, check=True)
     _set_modes(clone, folders=0o555, files=0o444)
 
 
