@@ -69,6 +69,8 @@ def test_that_check_would_notice(code):
     assert list(dangers_in(code))
 
 
+# Without what a make that runs these tests tells a make that it starts.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
 needs_make = pytest.mark.skipif(not shutil.which("make"), reason="needs make, and this machine has none")
 
 
@@ -84,11 +86,12 @@ def project(tmp_path):
 
 @needs_make
 def test_jupyterlab_listens_on_this_machine_only_and_asks_for_its_token(project, tmp_path):
-    printed = subprocess.run(["make", "-n", "lab"], cwd=project, capture_output=True, text=True, check=True).stdout
+    options = {"cwd": project, "env": ENVIRONMENT, "capture_output": True, "text": True}
+    printed = subprocess.run(["make", "-n", "lab"], check=True, **options).stdout
     program, *arguments = printed.split()
     assert program == ".venv/bin/python" and arguments[-1] == "notebooks" and not re.search("token|password", printed)
     command = [sys.executable, *arguments[:-1], "--no-browser", "--allow-root", f"--notebook-dir={tmp_path}"]
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    environment = {**ENVIRONMENT, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
         try:
             log = "".join(lines_until(server.stderr, "Use Control-C"))
@@ -142,7 +145,7 @@ def test_of_two_installations_at_once_one_is_told_to_wait(project):
     (project / "slow_python").write_text(SLOW_PYTHON)
     (project / "slow_python").chmod(0o755)
     command = ["make", "test", "PYTHON=./slow_python"]
-    options = {"cwd": project, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    options = {"cwd": project, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, **options) as first:
         deadline = time.monotonic() + 10
         while not (project / ".installing").exists() and time.monotonic() < deadline:
