@@ -16,7 +16,7 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=95
-	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=60
+	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=75
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
