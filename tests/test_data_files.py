@@ -20,7 +20,7 @@ def root(tmp_path):
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name, _ in datasets.MNIST.resources:
-        shutil.copy(DATA_ROOT / "MNIST" / "raw" / name, raw / name)
+        shutil.copyfile(DATA_ROOT / "MNIST" / "raw" / name, raw / name)  # without its mode: it may be read-only
     return tmp_path
 
 
