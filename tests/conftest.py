@@ -2,6 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import torch
 
 
 @pytest.fixture
@@ -11,3 +12,11 @@ def public_folder():
         path = Path(folder)
         path.chmod(0o755)
         yield path
+
+
+@pytest.fixture
+def threads_kept():
+    """The test may set PyTorch's number of threads; the next test has its own again."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)

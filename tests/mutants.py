@@ -9,7 +9,6 @@ without a defect. Returns 1 if a defect went unnoticed.
 """
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from queue import Queue
 from typing import NamedTuple
 
 import nbformat
+
+from reading import code_cells, failed_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = min(os.cpu_count() or 1, 4)
@@ -259,21 +260,17 @@ def _check_planted_once(mutant: Mutant) -> None:
     """Raise ValueError unless the old text stands exactly once in the file, or in the code of the notebook."""
     path = ROOT / mutant.file
     if path.suffix == ".ipynb":
-        times = sum(cell.source.count(mutant.old) for cell in _code_cells(nbformat.read(path, as_version=4)))
+        times = sum(cell.source.count(mutant.old) for cell in code_cells(nbformat.read(path, as_version=4)))
     else:
         times = path.read_text(encoding="utf-8").count(mutant.old)
     if times != 1:
         raise ValueError(f"{mutant.name}: expected {mutant.old!r} once in {mutant.file}, found it {times} times")
 
 
-def _code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
 def _plant(mutant: Mutant, path: Path) -> None:
     if path.suffix == ".ipynb":
         notebook = nbformat.read(path, as_version=4)
-        for cell in _code_cells(notebook):
+        for cell in code_cells(notebook):
             cell.source = cell.source.replace(mutant.old, mutant.new)
         nbformat.write(notebook, path)
     else:
@@ -292,8 +289,7 @@ def _first_failure(tests: str, copy: Path) -> str | None:
         return "(the tests never ended)"
     if result.returncode == 0:
         return None
-    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", result.stdout, flags=re.MULTILINE)
-    return failed.group(1) if failed else f"(pytest ended with code {result.returncode})"
+    return next(failed_tests(result.stdout), f"(pytest ended with code {result.returncode})")
 
 
 if __name__ == "__main__":

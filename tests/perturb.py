@@ -10,7 +10,6 @@ that it compares, so that it says only what holds everywhere.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from reading import failed_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 INHERITED = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -126,8 +127,7 @@ def _run(names: tuple[str, ...], python: str) -> Outcome:
         if condition.read_only:
             _set_modes(clone, folders=0o755, files=0o644)  # to be removed
     lines = result.stdout.strip().splitlines() or result.stderr.strip().splitlines() or [""]
-    failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", result.stdout, flags=re.MULTILINE)
-    return Outcome(names, result.returncode == 0, lines[-1], failed, seconds)
+    return Outcome(names, result.returncode == 0, lines[-1], list(failed_tests(result.stdout)), seconds)
 
 
 def _protect(clone: Path, python: str, environment: Mapping[str, str]) -> None:

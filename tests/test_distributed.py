@@ -259,7 +259,7 @@ def test_torchrun_trains_to_98_percent_and_only_rank_0_prints_and_writes(tmp_pat
 
 
 @pytest.mark.filterwarnings("ignore:Unable to enable fault handler")  # as pytest has taken stderr
-def test_one_process_alone_trains_and_finds_a_finished_run(tmp_path, monkeypatch, capsys):
+def test_one_process_alone_trains_and_finds_a_finished_run(tmp_path, monkeypatch, capsys, threads_kept):
     for name in ("RANK", "LOCAL_RANK", "MASTER_PORT"):  # port 0: any that is free
         monkeypatch.setenv(name, "0")
     for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"):

@@ -15,6 +15,8 @@ import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
+from reading import code_cells
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
     path
@@ -26,9 +28,8 @@ SOURCES = [
 def code_of(path):
     if path.suffix == ".py":
         return path.read_text(encoding="utf-8")
-    cells = nbformat.read(path, as_version=4).cells
     to_python = TransformerManager().transform_cell  # for %magic and !commands
-    return "\n".join(to_python(cell.source) for cell in cells if cell.cell_type == "code")
+    return "\n".join(to_python(cell.source) for cell in code_cells(nbformat.read(path, as_version=4)))
 
 
 def calls_in(code):
