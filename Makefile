@@ -1,14 +1,19 @@
 # make run   execute every notebook; executed copies and pages land in build/
 # make test  the whole test suite: the helpers, and every notebook's stored outputs
 # make lab   open JupyterLab on the notebooks
+# For contributors (see CONTRIBUTING.md):
+# make refresh       execute the notebooks that a change may touch, store their outputs, show the difference
+# make book          the notebooks as pages, in build/book/
+# make test-browser  the notebooks in JupyterLab, and the book, in Chromium
 # Each makes .venv first if it is not there. Choose another Python with: make run PYTHON=python3.12
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
 COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
-.PHONY: run test lab
+.PHONY: run test lab refresh book test-browser
 .NOTPARALLEL:
 
 run: $(INSTALLED)
@@ -20,6 +25,18 @@ test: $(INSTALLED)
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
+
+refresh: $(INSTALLED_DEV)
+	$(BIN)/python tools/refresh.py
+
+book: $(INSTALLED_DEV)
+	$(BIN)/python tools/make_book.py
+
+test-browser: $(INSTALLED_DEV)
+	$(BIN)/python -m pytest tests/browser -m browser -v
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt && touch $@
 
 # The mark is made last: an installation that was interrupted is taken up again.
 $(INSTALLED): requirements.txt pyproject.toml

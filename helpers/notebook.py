@@ -1,9 +1,11 @@
-"""What the notebooks say to their reader, beside figures: real source code, and a word on an exercise's answer."""
+"""What the notebooks say to their reader, beside figures: real source code, and a word on each exercise."""
 
 import inspect
 from collections.abc import Callable
 
 import torch
+
+solved: dict[str, bool] = {}  # by the exercise's number, in the order in which they were first checked
 
 
 def show_source(*objects: Callable) -> None:
@@ -27,6 +29,7 @@ def check_answer(exercise: str, answer: object, expected: object, hint: str) -> 
             itself a function, say). Numbers and tensors may differ by rounding.
         hint: shown when the answer is wrong.
     """
+    solved[exercise] = False
     if answer is None:
         print(f"Exercise {exercise}: your turn.")
         return
@@ -35,7 +38,16 @@ def check_answer(exercise: str, answer: object, expected: object, hint: str) -> 
         right = _is_right(answer, expected)
     except Exception as error:  # a half-finished answer may raise anything
         right, reason = False, f" ({type(error).__name__}: {error})"
+    solved[exercise] = right
     print(f"Exercise {exercise}: right." if right else f"Exercise {exercise}: not yet{reason}. Hint: {hint}")
+
+
+def exercise_summary() -> None:
+    """Print how many of the exercises that were checked so far are solved, and which are left."""
+    left = [exercise for exercise, right in solved.items() if not right]
+    print(
+        f"{len(solved) - len(left)} of {len(solved)} exercises solved." + (f" Left: {', '.join(left)}." if left else "")
+    )
 
 
 def _is_right(answer: object, expected: object | Callable[[object], bool]) -> bool:

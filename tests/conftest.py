@@ -20,3 +20,11 @@ def threads_kept():
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed, as pairs of the data and the options."""
+    calls = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: calls.append((data, options)))
+    return calls

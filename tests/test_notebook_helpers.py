@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from helpers import ConvNet, check_answer, show_source
+from helpers import ConvNet, check_answer, exercise_summary, notebook, show_source
 
 
 def verdict(capsys, answer, expected):
@@ -48,6 +48,32 @@ def test_an_answer_that_raises_is_wrong_and_says_why(capsys):
 
 def test_no_answer_yet(capsys):
     assert verdict(capsys, None, 3) == "Exercise 9.1: your turn.\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "summary"),
+    [
+        ([None, None], "0 of 2 exercises solved. Left: 9.1, 9.2."),
+        ([1, None], "1 of 2 exercises solved. Left: 9.2."),
+        ([7, 2], "1 of 2 exercises solved. Left: 9.1."),
+        ([1, 2], "2 of 2 exercises solved."),
+    ],
+)
+def test_the_summary_names_what_is_left(capsys, monkeypatch, answers, summary):
+    monkeypatch.setattr(notebook, "solved", {})
+    for expected, answer in enumerate(answers, start=1):
+        check_answer(f"9.{expected}", answer, expected, hint="think.")
+    capsys.readouterr()
+    exercise_summary()
+    assert capsys.readouterr().out.strip() == summary
+
+
+def test_the_last_answer_counts(capsys, monkeypatch):
+    monkeypatch.setattr(notebook, "solved", {})
+    for answer in (1, 2):
+        check_answer("9.1", answer, 1, hint="think.")
+    exercise_summary()
+    assert capsys.readouterr().out.endswith("0 of 1 exercises solved. Left: 9.1.\n")
 
 
 def test_show_source_displays_the_source_itself(monkeypatch):

@@ -1,7 +1,11 @@
 """The notebooks' form: executed in order, clean, explained, accessible. Their outputs are compared by nbval."""
 
 import base64
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,7 +14,8 @@ import pytest
 
 from reading import code_cells
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LOOKS_AWAY = re.compile(r"NBVAL_(IGNORE_OUTPUT|SKIP)|PYTEST_VALIDATE_IGNORE_OUTPUT")
 LOOKS_AWAY_TAGS = {"nbval-ignore-output", "nbval-skip"}
 ABSOLUTE_PATH = re.compile(
@@ -131,3 +136,47 @@ def test_details_are_closed(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert cell.source.count("<details>") == cell.source.count("</details>") == cell.source.count("<summary>")
+
+
+def first_code(path):
+    return code_cells(nbformat.read(path, as_version=4))[0].source
+
+
+def test_all_notebooks_find_the_clone_in_the_same_way():
+    assert "ModuleNotFoundError" in first_code(NOTEBOOKS[0])
+    assert len({first_code(path) for path in NOTEBOOKS}) == 1
+
+
+# As in an environment into which the clone is not installed.
+NOT_INSTALLED = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
+sys.path = sys.path[1:]
+exec(FIRST_CELL)
+import helpers
+print(helpers.__file__)
+"""
+
+
+def run_first_cell(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    code = NOT_INSTALLED.replace("FIRST_CELL", repr(first_code(NOTEBOOKS[0])))
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize("folder", ["clone/notebooks", "clone", ""], ids=["in it", "at its root", "beside it"])
+def test_a_notebook_opened_outside_the_environment_finds_the_clone(tmp_path, folder):
+    shutil.copytree(ROOT / "helpers", tmp_path / "clone" / "helpers", copy_function=shutil.copyfile)
+    result = run_first_cell(tmp_path / folder)
+    found = Path(result.stdout.splitlines()[0])
+    assert found == tmp_path / "clone" / "helpers" / "__init__.py", result.stderr
+
+
+def test_a_notebook_without_a_clone_says_what_to_do(tmp_path):
+    result = run_first_cell(tmp_path / "alone")
+    assert result.returncode == 1
+    assert "ModuleNotFoundError: This notebook needs the repository that it comes from" in result.stderr
+    assert "Clone or unpack it into this notebook's folder" in result.stderr

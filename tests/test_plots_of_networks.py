@@ -33,13 +33,6 @@ class Recurrent(nn.Module):
         return states
 
 
-@pytest.fixture
-def shown(monkeypatch):
-    calls = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **options: calls.append((data, options)))
-    return calls
-
-
 def line(height=1.0):
     figure, ax = plots.new_figure(width=2, height=1.5)
     ax.plot([0, height])

@@ -5,9 +5,7 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from reading import code_cells
+from servers import jupyterlab
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
@@ -91,44 +90,18 @@ def test_jupyterlab_listens_on_this_machine_only_and_asks_for_its_token(project,
     printed = subprocess.run(["make", "-n", "lab"], check=True, **options).stdout
     program, *arguments = printed.split()
     assert program == ".venv/bin/python" and arguments[-1] == "notebooks" and not re.search("token|password", printed)
-    command = [sys.executable, *arguments[:-1], "--no-browser", "--allow-root", f"--notebook-dir={tmp_path}"]
-    environment = {**ENVIRONMENT, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
-        try:
-            log = "".join(lines_until(server.stderr, "Use Control-C"))
-            (host, port, token), *_ = re.findall(r"http://([\w.]+):(\d+)/lab\?token=(\w{20,})", log)
-            assert host in ("127.0.0.1", "localhost")
-            wait_for_listener("127.0.0.1", port)
-            assert status("127.0.0.1", port, "/api/contents") == 403
-            assert status("127.0.0.1", port, f"/api/contents?token={token}") == 200
-            with pytest.raises(OSError):
-                status("127.0.0.2", port, "/api/contents")  # heard by who listens on all addresses
-        finally:
-            server.terminate()
+    with jupyterlab(*arguments[:-1], folder=tmp_path, JUPYTER_CONFIG_DIR=str(tmp_path / "config")) as server:
+        assert server.host in ("127.0.0.1", "localhost")
+        assert status("127.0.0.1", server.port, "/api/contents") == 403
+        assert status("127.0.0.1", server.port, f"/api/contents?token={server.token}") == 200
+        with pytest.raises(OSError):
+            status("127.0.0.2", server.port, "/api/contents")  # heard by who listens on all addresses
 
 
 def status(host, port, path):
-    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     connection.request("GET", path)
     return connection.getresponse().status
-
-
-def wait_for_listener(host, port, seconds=20):
-    """It says that it is running some milliseconds before it is."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-
-
-def lines_until(stream, words):
-    for line in stream:
-        yield line
-        if words in line:
-            return
 
 
 SLOW_PYTHON = """#!/bin/sh

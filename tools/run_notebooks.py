@@ -29,9 +29,9 @@ class Outcome(NamedTuple):
     result: str
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the notebooks named on the command line, or all; return 1 if one failed, 130 if stopped by Ctrl-C."""
-    options = _parse_arguments()
+    options = _parse_arguments(arguments)
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # a terminal that cannot print × should not stop a run
     try:
         outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks]
@@ -44,13 +44,13 @@ def main() -> int:
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _parse_arguments() -> argparse.Namespace:
+def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run (default: all)")
     parser.add_argument(
         "--in-place", action="store_true", help="store the outputs in the notebooks themselves, instead of under build/"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.notebooks = options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
     missing = [str(path) for path in options.notebooks if not path.is_file()]
     if missing:

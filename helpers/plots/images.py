@@ -1,7 +1,7 @@
 """Figures of images: galleries, kernels, feature maps, a prediction beside its image."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -64,4 +64,30 @@ def prediction(image: Tensor, probabilities: Tensor, class_names: Sequence[str])
     lowest = max(1e-12, probabilities.min().item())
     right.set(xlabel="class", ylabel="probability", yscale="log", ylim=(lowest / 2, 2))
     right.grid(axis="x", visible=False)
+    return figure
+
+
+def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor) -> Figure:
+    """A picture on its way to the network, step by step, and what the network answers.
+
+    Args:
+        steps: under each step's name the picture after it, (H, W), of any size; from 0, drawn white, to 1, drawn black.
+            The first is drawn as it is, from 0, black, to 1, white.
+        probabilities: the network's, (C,).
+    """
+    columns = len(steps) + 1
+    figure, axes = new_figure(1, columns, height=2.1, width_ratios=[1] * len(steps) + [1.6])
+    for number, (ax, (name, picture)) in enumerate(zip(axes, steps.items())):
+        ax.imshow(picture.numpy(), cmap="gray_r" if number else "gray", vmin=0, vmax=1)
+        ax.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=9, loc="center")
+        ax.set(xticks=[], yticks=[])
+        ax.grid(visible=False)
+        ax.spines[:].set(visible=True, color="0.6")
+    classes = [str(number) for number in range(len(probabilities))]
+    drawn = axes[-1].bar(classes, probabilities.tolist())
+    best = probabilities.argmax().item()
+    drawn[best].set_color("C1")
+    axes[-1].set_title(f"read as {best}, with {probabilities[best]:.0%}\nprobability", fontsize=9, loc="center")
+    axes[-1].set_ylim(0, 1)
+    axes[-1].grid(axis="x", visible=False)
     return figure

@@ -58,10 +58,19 @@ def storage(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> F
     for ax in axes.flat[len(tensors) :]:
         ax.remove()
     for ax, tensor, title in zip(axes.flat, tensors, titles or [""] * len(tensors)):
-        _draw_panel(ax, tensor, cell_width)
-        ax.set_xlim(-LABEL_WIDTH / cell_width, (panel_width - LABEL_WIDTH) / cell_width)
-        ax.set_title(f"{title}\n{_attributes(tensor)}".strip(), fontsize=9, loc="left")
+        _draw_panel(ax, tensor, title, panel_width, cell_width)
     return figure
+
+
+def draw_storage(ax: Axes, tensor: Tensor, title: str, *, width: float) -> None:
+    """Draw one panel of ``storage`` into ``ax``, which is ``width`` inches wide.
+
+    Raises:
+        ValueError: as ``storage``, for this tensor.
+    """
+    _check(tensor)
+    cells = max(_elements_width(tensor.size()), _cell_count(tensor)) + 0.2
+    _draw_panel(ax, tensor, title, width, min(WIDEST_CELL, (width - LABEL_WIDTH) / cells))
 
 
 def storage_arrows(ax: Axes) -> dict[Index, tuple[int, str, str]]:
@@ -95,7 +104,7 @@ def _check(tensor: Tensor) -> None:
         )
 
 
-def _draw_panel(ax: Axes, tensor: Tensor, cell_width: float) -> None:
+def _draw_panel(ax: Axes, tensor: Tensor, title: str, panel_width: float, cell_width: float) -> None:
     indices = list(itertools.product(*map(range, tensor.size())))
     cells = [_cell_number(tensor, index) for index in indices]
     stored = [_written(value) for value in _stored_values(tensor)]
@@ -122,8 +131,10 @@ def _draw_panel(ax: Axes, tensor: Tensor, cell_width: float) -> None:
         ax.annotate("", xy=(cell_places[cell], 1), xytext=(x, 3), arrowprops=arrow)
     for y, name in ((INDEX + 0.3, "index"), (ELEMENT, "element"), (CELL, "storage"), (CELL_NUMBER, "cell")):
         ax.text(-0.1 / cell_width, y, name, ha="right", va="center", fontsize=8, color="0.35")
+    ax.set_xlim(-LABEL_WIDTH / cell_width, (panel_width - LABEL_WIDTH) / cell_width)
     ax.set_ylim(-0.8, 5.2 if label_size >= 6 else 6.2)
     ax.axis("off")
+    ax.set_title(f"{title}\n{_attributes(tensor)}".strip(), fontsize=9, loc="left")
 
 
 def _box(center: float, bottom: float, **look: object) -> Rectangle:

@@ -1,0 +1,111 @@
+"""One printable page: layers, activation functions, optimisers, tensor views; drawn from what it is given."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from torch import Tensor, nn
+
+from helpers.plots.storage import draw_storage
+
+A4 = 8.27, 11.69  # inches
+MARGIN = 0.04  # of the page: printers leave a part of it white
+
+
+def cheat_sheet(
+    layers: Mapping[str, tuple[nn.Module, Tensor, str]],
+    activations: Mapping[str, Callable[[Tensor], Tensor]],
+    optimisers: Mapping[str, tuple[Tensor, str]],
+    surface: Callable[[Tensor], Tensor],
+    views: Mapping[str, Tensor],
+) -> Figure:
+    """Draw the page, A4 upright; ``savefig("cheat_sheet.pdf")`` makes it ready to be printed.
+
+    Args:
+        layers: under each layer's code the layer, an input for it, and its formula, in Matplotlib's mathematics. The
+            sizes and the numbers of parameters are read from the layer and from what it returns.
+        activations: functions of one number, drawn with their derivatives, which autograd computes.
+        optimisers: under each name its path over the surface, (steps + 1, 2), and its update.
+        surface: the loss as a function of two parameters, stacked along the first dimension.
+        views: under the code that makes each, a tensor to be drawn above its storage.
+    """
+    figure = Figure(figsize=A4)
+    figure.set_layout_engine("constrained", rect=(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN))
+    parts = figure.subfigures(4, 1, height_ratios=(2.2, 1.5, 2.6, 2.6), hspace=0.02)
+    _table_of_layers(parts[0], layers)
+    _curves(parts[1], activations)
+    _paths(parts[2], optimisers, surface)
+    _storages(parts[3], views)
+    return figure
+
+
+def _heading(part: SubFigure, text: str) -> None:
+    part.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
+
+
+def _table_of_layers(part: SubFigure, layers: Mapping[str, tuple[nn.Module, Tensor, str]]) -> None:
+    _heading(part, "Layers")
+    ax = part.subplots()
+    ax.axis("off")
+    rows = [("", "computes", "input → output", "parameters")]
+    for code, (layer, example, formula) in layers.items():
+        with torch.no_grad():
+            result = layer(example)
+        output = result[0] if isinstance(result, tuple) else result
+        count = sum(parameter.numel() for parameter in layer.parameters())
+        rows.append((code, formula, f"{_size(example)} → {_size(output)}", f"{count:,}"))
+    for number, row in enumerate(rows):
+        y = 1 - (number + 0.5) / len(rows)
+        for x, text in zip((0, 0.33, 0.7, 1), row):
+            code = {"family": "monospace"} if x == 0 else {"color": "0.35"} if number == 0 else {}
+            ax.text(x, y, text, ha="right" if x == 1 else "left", va="center", fontsize=8, **code)
+
+
+def _size(tensor: Tensor) -> str:
+    return "×".join(map(str, tensor.shape))
+
+
+def _curves(part: SubFigure, activations: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
+    _heading(part, "Activation functions f (solid) and their derivatives f′ (dashed)")
+    axes = part.subplots(1, len(activations), sharey=True)
+    for ax, (name, function) in zip(axes, activations.items()):
+        x = torch.linspace(-4, 4, 401, requires_grad=True)
+        y = function(x)
+        (slope,) = torch.autograd.grad(y.sum(), x)
+        ax.plot(x.detach(), y.detach())
+        ax.plot(x.detach(), slope, linestyle="--")
+        ax.set_title(name, fontsize=9, loc="center")
+        ax.set(ylim=(-1.2, 2.2), xticks=(-4, 0, 4), yticks=(-1, 0, 1, 2))
+        ax.tick_params(labelsize=7)
+
+
+def _paths(part: SubFigure, optimisers: Mapping[str, tuple[Tensor, str]], surface: Callable[[Tensor], Tensor]) -> None:
+    _heading(part, "Optimisers: the update of a parameter β with gradient g, and the path in a long valley")
+    everywhere = torch.cat([path for path, _ in optimisers.values()])
+    low, high = everywhere.amin(dim=0) - 0.5, everywhere.amax(dim=0) + 0.5
+    grid = torch.meshgrid(*(torch.linspace(a, b, 120) for a, b in zip(low.tolist(), high.tolist())), indexing="xy")
+    heights = surface(torch.stack(grid))
+    axes = part.subplots(len(optimisers), 2, width_ratios=(1, 1.7), sharex="col")
+    for (left, right), (name, (path, update)) in zip(axes, optimisers.items()):
+        left.contour(*grid, heights.sqrt(), levels=6, colors="0.8", linewidths=0.7)
+        left.plot(*path.T, color="C0", linewidth=1.2, marker=".", markersize=2)
+        left.plot(0, 0, marker="+", color="C1", markersize=7)
+        left.set(xticks=[], yticks=[])
+        left.grid(visible=False)
+        _text_beside(right, name, update)
+
+
+def _text_beside(ax: Axes, name: str, update: str) -> None:
+    ax.axis("off")
+    ax.text(0, 0.5, name, va="center", fontsize=9, fontweight="bold")
+    ax.text(0.17, 0.5, update, va="center", fontsize=9)
+
+
+def _storages(part: SubFigure, views: Mapping[str, Tensor]) -> None:
+    _heading(part, "Tensor views: element (i, j) reads cell offset + i·stride[0] + j·stride[1]")
+    axes = part.subplots(-(-len(views) // 3), 3, squeeze=False)
+    for ax in axes.flat[len(views) :]:
+        ax.remove()
+    for ax, (code, tensor) in zip(axes.flat, views.items()):
+        draw_storage(ax, tensor, code, width=A4[0] * (1 - 2 * MARGIN) / 3 - 0.1)

@@ -1,0 +1,95 @@
+"""A pad to draw on with the mouse, a pen or a finger, and a figure that answers each stroke."""
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from uuid import uuid4
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from helpers.digits import Stroke, draw_strokes
+from helpers.plots.style import show
+
+SIDE, PEN = 280, 20  # pixels: ten of a MNIST image's pixels, two of them
+
+
+def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt: str) -> None:
+    """Show a figure of a first picture, and below it a pad; each stroke on the pad draws the figure anew.
+
+    Where widgets cannot run (a web page, a missing ipycanvas) the figure stays as it is. What ``answer`` objects to or
+    warns of is written below the pad.
+
+    Args:
+        answer: takes what is on the pad, a black drawing on white, 280×280 pixels, and returns a figure.
+        first: the picture for which the figure is drawn at first.
+        alt: what that figure shows, in a sentence.
+
+    Raises:
+        ValueError: if ``alt`` is empty.
+    """
+    name = uuid4().hex  # under which later figures replace the first
+    show(answer(first), alt, display_id=name)
+
+    def redraw(strokes: list[Stroke]) -> str:
+        with warnings.catch_warnings(record=True) as doubts:
+            warnings.simplefilter("always")
+            try:
+                show(answer(draw_strokes(strokes, side=SIDE, pen=PEN)), "Your drawing", display_id=name, update=True)
+            except ValueError as error:
+                return str(error)
+        return "; ".join(str(doubt.message) for doubt in doubts)
+
+    with contextlib.suppress(ImportError):
+        _show_pad(redraw)
+
+
+def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
+    import ipycanvas
+    import ipywidgets
+    from IPython.display import display
+
+    canvas = ipycanvas.Canvas(width=SIDE, height=SIDE, layout={"border": "1px solid gray", "width": f"{SIDE}px"})
+    canvas.line_width, canvas.line_cap = PEN, "round"
+    clear = ipywidgets.Button(description="Clear", tooltip="Wipe the pad clean")
+    message = ipywidgets.Label("Draw a digit above, as large as the pad allows.")
+    strokes: list[Stroke] = []
+    pen_is_down = False
+
+    def wipe(_: object = None) -> None:
+        strokes.clear()
+        canvas.fill_style = "white"  # paper, in a dark theme too
+        canvas.fill_rect(0, 0, SIDE, SIDE)
+
+    def press(x: float, y: float) -> None:
+        nonlocal pen_is_down
+        pen_is_down = True
+        strokes.append([(x, y)])
+        move(x, y)
+
+    def move(x: float, y: float) -> None:
+        if pen_is_down:
+            canvas.stroke_line(*strokes[-1][-1], x, y)
+            strokes[-1].append((x, y))
+
+    def lift(*_: float) -> None:
+        nonlocal pen_is_down
+        if pen_is_down:
+            pen_is_down = False
+            message.value = redraw(strokes)
+
+    def with_first_touch(act: Callable[[float, float], None]) -> Callable[[list], None]:
+        return lambda touches: act(*touches[0])
+
+    wipe()
+    clear.on_click(wipe)
+    canvas.on_mouse_down(press)
+    canvas.on_mouse_move(move)
+    canvas.on_mouse_up(lift)
+    canvas.on_mouse_out(lift)
+    canvas.on_touch_start(with_first_touch(press))
+    canvas.on_touch_move(with_first_touch(move))
+    canvas.on_touch_end(lift)
+    canvas.on_touch_cancel(lift)
+    panel = ipywidgets.VBox([canvas, clear, message])
+    display({**panel._repr_mimebundle_(), "text/plain": "A pad to draw on, when run"}, raw=True)

@@ -1,0 +1,25 @@
+"""How Sphinx makes the pages: see tools/make_book.py."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+project = "Learn PyTorch"
+html_title = "Learn PyTorch"
+copyright = ""
+extensions = ["myst_nb", "sphinx-mathjax-offline", "figure_descriptions"]
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_js_files = ["book.js"]
+html_copy_source = False
+html_show_search_summary = False  # a page opened from the disk may not read another
+html_show_copyright = False
+html_show_sphinx = False
+
+nb_execution_mode = "off"  # the outputs are those stored in the notebooks
+nb_merge_streams = True
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+myst_heading_slug_func = "make_book.anchor"
