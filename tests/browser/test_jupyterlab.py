@@ -152,7 +152,7 @@ def test_an_exercise_answers(notebook):
     assert "your turn" in cell.locator(".jp-OutputArea").inner_text()
     cell.locator(".cm-content").click()
     page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.insert_text(solution)
+    page.keyboard.insert_text(f"{content.cells[position].source}\n{solution}")
     page.keyboard.press("Control+Enter")
     cell.locator(".jp-OutputArea", has_text=f"Exercise {exercise}: right.").wait_for(timeout=MINUTE)
     last = page.locator(".jp-CodeCell").last
@@ -169,7 +169,7 @@ def test_sliders_redraw_their_figure(notebook):
         pytest.skip("this notebook has no sliders")
     for index in range(handles.count()):
         handle = handles.nth(index)
-        figure = page.locator(".jp-Cell", has=handle).locator("img")
+        figure = handle.locator("xpath=ancestor::div[contains(@class, 'jp-CodeCell')]").locator("img")
         handle.scroll_into_view_if_needed()
         before = figure.get_attribute("src")
         drag(page, handle.bounding_box(), [(40, 0)])
@@ -177,7 +177,11 @@ def test_sliders_redraw_their_figure(notebook):
 
 
 def wait_for_another_picture(page, figure, before):
-    page.wait_for_function("([image, before]) => image.src != before", arg=[figure.element_handle(), before])
+    for _ in range(60):  # JupyterLab replaces the element, so there is none to watch
+        page.wait_for_timeout(250)
+        if figure.get_attribute("src") != before:
+            return
+    pytest.fail("the figure stayed as it was")
 
 
 def drag(page, box, steps):
