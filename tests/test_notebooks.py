@@ -99,7 +99,11 @@ def test_every_picture_has_alternative_text(notebook):
 
 def test_one_code_cell_in_three_asserts_something(notebook):
     cells = code_cells(notebook)
-    asserting = [cell for cell in cells if re.search(r"^\s*assert |check_answer\(", cell.source, flags=re.MULTILINE)]
+    asserting = [
+        cell
+        for cell in cells
+        if re.search(r"^\s*assert |assert_close\(|check_answer\(", cell.source, flags=re.MULTILINE)
+    ]
     assert len(asserting) >= len(cells) / 3
 
 
