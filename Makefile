@@ -3,6 +3,7 @@
 # make lab   open JupyterLab on the notebooks
 # For contributors (see CONTRIBUTING.md):
 # make refresh       execute the notebooks that a change may touch, store their outputs, show the difference
+# make coverage      how much of helpers/ the notebooks alone execute
 # make book          the notebooks as pages, in build/book/
 # make test-browser  the notebooks in JupyterLab, and the book, in Chromium
 # Each makes .venv first if it is not there. Choose another Python with: make run PYTHON=python3.12
@@ -13,7 +14,7 @@ INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
-.PHONY: run test lab refresh book test-browser
+.PHONY: run test lab refresh coverage book test-browser
 .NOTPARALLEL:
 
 run: $(INSTALLED)
@@ -21,13 +22,16 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=95
-	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=75
+	$(BIN)/python -m pytest notebooks
 
 lab: $(INSTALLED)
 	$(BIN)/python -m jupyter lab --ip=127.0.0.1 notebooks
 
 refresh: $(INSTALLED_DEV)
 	$(BIN)/python tools/refresh.py
+
+coverage: $(INSTALLED)
+	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=75
 
 book: $(INSTALLED_DEV)
 	$(BIN)/python tools/make_book.py

@@ -157,8 +157,7 @@ import sys
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder).lower()]
 sys.path = sys.path[1:]
 exec(FIRST_CELL)
-import helpers
-print(helpers.__file__)
+print(importlib.util.find_spec("helpers").origin)
 """
 
 
