@@ -214,7 +214,6 @@ MUTANTS = [
     *in_file(
         "helpers/notebook.py",
         "tests/test_notebook_helpers.py",
-        ("a wrong answer stays solved", "    solved[exercise] = right\n", "    solved[exercise] |= right\n"),
         ("a withdrawn answer stays solved", "    solved[exercise] = False\n", "    solved.setdefault(exercise, False)\n"),
     ),
     *in_file(

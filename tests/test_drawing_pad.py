@@ -36,6 +36,7 @@ def draw(canvas, *points):
     for x, y in others:
         canvas._mouse_move_callbacks(x, y)
     canvas._mouse_up_callbacks(x, y)
+    canvas._mouse_move_callbacks(5, 5)  # the pen hovers away
 
 
 def test_the_first_picture_is_shown_above_the_pad(pad, shown):

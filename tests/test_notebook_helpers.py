@@ -68,9 +68,10 @@ def test_the_summary_names_what_is_left(capsys, monkeypatch, answers, summary):
     assert capsys.readouterr().out.strip() == summary
 
 
-def test_the_last_answer_counts(capsys, monkeypatch):
+@pytest.mark.parametrize("last", [2, None])
+def test_the_last_answer_counts(capsys, monkeypatch, last):
     monkeypatch.setattr(notebook, "solved", {})
-    for answer in (1, 2):
+    for answer in (1, last):
         check_answer("9.1", answer, 1, hint="think.")
     exercise_summary()
     assert capsys.readouterr().out.endswith("0 of 1 exercises solved. Left: 9.1.\n")
