@@ -21,6 +21,7 @@ SMALLEST_SIDE, LARGEST_AREA = 8, 100_000_000  # pixels
 WORKING_SIDE = 800  # pixels: enough for a box of 20, and quick
 FAINTEST = 0.1  # contrast, on a scale from 0 to 1
 SPECK = 0.03  # of the largest piece of ink
+SIDE, PEN = 280, 20  # pixels of a drawing: ten to a MNIST image's pixel
 
 Stroke = list[tuple[float, float]]
 
@@ -67,7 +68,7 @@ def prepare_digit(picture: str | PathLike | Image.Image) -> DigitSteps:
     return DigitSteps(grey, ink, boxed, _centred(boxed))
 
 
-def draw_strokes(strokes: list[Stroke], *, side: int = 280, pen: int = 20) -> Image.Image:
+def draw_strokes(strokes: list[Stroke], *, side: int = SIDE, pen: int = PEN) -> Image.Image:
     """Draw lines in black on a white square, as a round pen would.
 
     Args:

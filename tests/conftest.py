@@ -28,3 +28,13 @@ def shown(monkeypatch):
     calls = []
     monkeypatch.setattr("IPython.display.display", lambda data, **options: calls.append((data, options)))
     return calls
+
+
+@pytest.fixture
+def panels(monkeypatch):
+    """The children of each box of widgets that is made."""
+    import ipywidgets
+
+    made, build = [], ipywidgets.VBox
+    monkeypatch.setattr(ipywidgets, "VBox", lambda children: made.append(children) or build(children))
+    return made

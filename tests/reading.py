@@ -15,6 +15,12 @@ def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def pictures(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The outputs that hold a picture, in order."""
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    return [output for output in outputs if any(kind.startswith("image/") for kind in output.get("data", {}))]
+
+
 def failed_tests(report: str) -> Iterator[str]:
     """The tests that pytest names in its short summary, in order."""
     for line in re.finditer(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", report, flags=re.MULTILINE):

@@ -4,7 +4,6 @@ import sys
 import warnings
 
 import ipycanvas
-import ipywidgets
 import pytest
 import torch
 
@@ -20,11 +19,9 @@ def figure_of(picture):
 
 
 @pytest.fixture
-def pad(shown, monkeypatch):
+def pad(shown, panels):
     """A pad's canvas, button and message, and the pictures for which it asked."""
-    asked, panels = [], []
-    build = ipywidgets.VBox
-    monkeypatch.setattr(ipywidgets, "VBox", lambda children: panels.append(children) or build(children))
+    asked = []
     plots.drawing_pad(lambda picture: asked.append(picture) or figure_of(picture), FIRST, "a line")
     return *panels[0], asked
 
@@ -94,10 +91,8 @@ def test_clear_forgets_the_strokes(pad):
 
 
 @pytest.mark.parametrize("object_to", ["error", "warning"])
-def test_what_is_wrong_is_written_below_the_pad(shown, monkeypatch, object_to):
-    panels, pictures = [], []
-    build = ipywidgets.VBox
-    monkeypatch.setattr(ipywidgets, "VBox", lambda children: panels.append(children) or build(children))
+def test_what_is_wrong_is_written_below_the_pad(shown, panels, object_to):
+    pictures = []
 
     def answer(picture):
         pictures.append(picture)

@@ -1,6 +1,7 @@
 """Each term of the glossary leads to a section that speaks of it."""
 
 import re
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ FOLDER = Path(__file__).parent.parent / "notebooks"
 ROW = re.compile(r"^\| \*\*(.+?)\*\* \| .+? \| \[([\d.]+)\]\((.+?)#(.+?)\) \|$", re.MULTILINE)
 
 
+@cache
 def text_of(notebook):
     return "\n\n".join(cell.source for cell in nbformat.read(FOLDER / notebook, as_version=4).cells)
 

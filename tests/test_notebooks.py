@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from reading import code_cells
+from reading import code_cells, pictures
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -38,13 +38,6 @@ def markdown(notebook):
     """The text without its code and formulas."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     return re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`", "", text, flags=re.DOTALL)
-
-
-def pictures(notebook):
-    for cell in code_cells(notebook):
-        for output in cell.outputs:
-            if any(kind.startswith("image/") for kind in output.get("data", {})):
-                yield output
 
 
 def test_there_are_notebooks():

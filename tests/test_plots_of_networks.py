@@ -119,12 +119,7 @@ def test_an_explorer_refuses_other_controls(controls, message):
         plots.explorer(lambda **_: Figure(), "a", **controls)
 
 
-def test_moving_a_control_redraws_the_picture(shown, monkeypatch):
-    import ipywidgets
-
-    panels = []
-    build = ipywidgets.VBox
-    monkeypatch.setattr(ipywidgets, "VBox", lambda children: panels.append(children) or build(children))
+def test_moving_a_control_redraws_the_picture(shown, panels):
     plots.explorer(lambda x: line(x), "a line", x=(0.0, 2.0, 0.1, 1.0))
     (slider,) = panels[0]
     slider.value = 2.0

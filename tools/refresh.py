@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 import run_notebooks
+from run_notebooks import NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 USED_BY_ALL = ("helpers/", "data/", "requirements.txt")
 
 

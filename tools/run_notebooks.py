@@ -15,6 +15,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 
 ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
 COVER_TAG = "cover"  # of the cell whose figure is the README's
 
@@ -51,7 +52,7 @@ def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--in-place", action="store_true", help="store the outputs in the notebooks themselves, instead of under build/"
     )
     options = parser.parse_args(arguments)
-    options.notebooks = options.notebooks or sorted((ROOT / "notebooks").glob("*.ipynb"))
+    options.notebooks = options.notebooks or NOTEBOOKS
     missing = [str(path) for path in options.notebooks if not path.is_file()]
     if missing:
         parser.error(f"no such notebook: {', '.join(missing)}")

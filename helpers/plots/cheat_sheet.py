@@ -1,5 +1,6 @@
 """One printable page: layers, activation functions, optimisers, tensor views; drawn from what it is given."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -104,7 +105,7 @@ def _text_beside(ax: Axes, name: str, update: str) -> None:
 
 def _storages(part: SubFigure, views: Mapping[str, Tensor]) -> None:
     _heading(part, "Tensor views: element (i, j) reads cell offset + i·stride[0] + j·stride[1]")
-    axes = part.subplots(-(-len(views) // 3), 3, squeeze=False)
+    axes = part.subplots(math.ceil(len(views) / 3), 3, squeeze=False)
     for ax in axes.flat[len(views) :]:
         ax.remove()
     for ax, (code, tensor) in zip(axes.flat, views.items()):

@@ -8,10 +8,8 @@ from uuid import uuid4
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.digits import Stroke, draw_strokes
+from helpers.digits import PEN, SIDE, Stroke, draw_strokes
 from helpers.plots.style import show
-
-SIDE, PEN = 280, 20  # pixels: ten of a MNIST image's pixels, two of them
 
 
 def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt: str) -> None:
@@ -35,7 +33,7 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
         with warnings.catch_warnings(record=True) as doubts:
             warnings.simplefilter("always")
             try:
-                show(answer(draw_strokes(strokes, side=SIDE, pen=PEN)), "Your drawing", display_id=name, update=True)
+                show(answer(draw_strokes(strokes)), "Your drawing", display_id=name, update=True)
             except ValueError as error:
                 return str(error)
         return "; ".join(str(doubt.message) for doubt in doubts)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -59,11 +60,9 @@ def prediction(image: Tensor, probabilities: Tensor, class_names: Sequence[str])
     figure, (left, right) = new_figure(1, 2, width=7.5, height=2.8, width_ratios=(1, 2))
     left.imshow(image.numpy())
     left.axis("off")
-    drawn = right.bar(class_names, probabilities.tolist())
-    drawn[probabilities.argmax().item()].set_color("C1")
+    _probability_bars(right, class_names, probabilities)
     lowest = max(1e-12, probabilities.min().item())
     right.set(xlabel="class", ylabel="probability", yscale="log", ylim=(lowest / 2, 2))
-    right.grid(axis="x", visible=False)
     return figure
 
 
@@ -83,11 +82,15 @@ def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor) -> Figure:
         ax.set(xticks=[], yticks=[])
         ax.grid(visible=False)
         ax.spines[:].set(visible=True, color="0.6")
-    classes = [str(number) for number in range(len(probabilities))]
-    drawn = axes[-1].bar(classes, probabilities.tolist())
+    _probability_bars(axes[-1], [str(number) for number in range(len(probabilities))], probabilities)
     best = probabilities.argmax().item()
-    drawn[best].set_color("C1")
     axes[-1].set_title(f"read as {best}, with {probabilities[best]:.0%}\nprobability", fontsize=9, loc="center")
     axes[-1].set_ylim(0, 1)
-    axes[-1].grid(axis="x", visible=False)
     return figure
+
+
+def _probability_bars(ax: Axes, class_names: Sequence[str], probabilities: Tensor) -> None:
+    """One bar per class, the most probable in another colour."""
+    drawn = ax.bar(class_names, probabilities.tolist())
+    drawn[probabilities.argmax().item()].set_color("C1")
+    ax.grid(axis="x", visible=False)

@@ -50,8 +50,8 @@ def storage(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> F
     columns = min(columns, len(tensors))
     rows = math.ceil(len(tensors) / columns)
     panel_width = PAGE_WIDTH / columns - 0.2
-    widest = max(max(_elements_width(tensor.size()), _cell_count(tensor)) for tensor in tensors) + 0.2  # and a margin
-    cell_width = min(WIDEST_CELL, (panel_width - LABEL_WIDTH) / widest)
+    widest = max(_width_in_cells(tensor) for tensor in tensors)
+    cell_width = _cell_width(panel_width, widest)
     panel_width = min(panel_width, max(cell_width * widest + LABEL_WIDTH, NARROWEST_PANEL))
     size = {"width": columns * (panel_width + 0.2), "height": 2.3 * rows}
     figure, axes = new_figure(rows, columns, squeeze=False, **size)
@@ -69,8 +69,7 @@ def draw_storage(ax: Axes, tensor: Tensor, title: str, *, width: float) -> None:
         ValueError: as ``storage``, for this tensor.
     """
     _check(tensor)
-    cells = max(_elements_width(tensor.size()), _cell_count(tensor)) + 0.2
-    _draw_panel(ax, tensor, title, width, min(WIDEST_CELL, (width - LABEL_WIDTH) / cells))
+    _draw_panel(ax, tensor, title, width, _cell_width(width, _width_in_cells(tensor)))
 
 
 def storage_arrows(ax: Axes) -> dict[Index, tuple[int, str, str]]:
@@ -102,6 +101,14 @@ def _check(tensor: Tensor) -> None:
         raise ValueError(
             f"at most {MOST_CELLS} elements and cells can be drawn: got {elements} elements, {cells} cells"
         )
+
+
+def _width_in_cells(tensor: Tensor) -> float:
+    return max(_elements_width(tensor.size()), _cell_count(tensor)) + 0.2  # and a margin
+
+
+def _cell_width(panel_width: float, cells: float) -> float:
+    return min(WIDEST_CELL, (panel_width - LABEL_WIDTH) / cells)
 
 
 def _draw_panel(ax: Axes, tensor: Tensor, title: str, panel_width: float, cell_width: float) -> None:

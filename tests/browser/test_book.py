@@ -1,12 +1,14 @@
 """The book, opened from the disk: whole, described, readable on a phone, and silent towards the network."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import nbformat
 import pytest
+
+from reading import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "build" / "book"
@@ -66,13 +68,7 @@ def test_a_phone_need_not_scroll_sideways(open_page, name):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_figure_is_there_and_described(open_page, path):
-    cells = nbformat.read(path, as_version=4).cells
-    expected = [
-        output.metadata["image/png"]["alt"]
-        for cell in cells
-        for output in cell.get("outputs", [])
-        if "image/png" in output.get("data", {})
-    ]
+    expected = [output.metadata["image/png"]["alt"] for output in pictures(nbformat.read(path, as_version=4))]
     page = open_page(f"notebooks/{path.stem}.html")
     figures = page.locator(".cell_output img").evaluate_all("images => images.map(i => [i.alt, i.naturalWidth])")
     assert [alt for alt, _ in figures] == expected
@@ -86,7 +82,7 @@ def test_every_link_within_the_book_leads_somewhere(open_page, book, name):
     inner = {(path, anchor) for protocol, path, anchor in links if protocol == "file:"}
     assert inner
     for path, anchor in inner:
-        target = Path(re.sub("%20", " ", path))
+        target = Path(unquote(path))
         assert target.is_file(), path
         assert not anchor or f'id="{anchor[1:]}"' in target.read_text(encoding="utf-8"), (path, anchor)
 

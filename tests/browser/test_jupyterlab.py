@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from reading import code_cells, solved_exercise
+from reading import code_cells, pictures, solved_exercise
 from servers import jupyterlab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,14 +56,14 @@ def notebook(request, lab, browser):
     page.set_default_timeout(MINUTE / 4)
     page.goto(f"http://127.0.0.1:{server.port}/lab/tree/{request.param.name}?token={server.token}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=MINUTE)
-    wait_until_idle(page, MINUTE)
+    wait_until_idle(page)
     menu(page, "Edit", "Clear Outputs of All Cells")
     assert page.locator(".jp-NotebookPanel .jp-OutputArea-output").count() == 0
     menu(page, "Run", "Run All Cells")
     page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(
         timeout=10 * MINUTE
     )
-    wait_until_idle(page, MINUTE)
+    wait_until_idle(page)
     path = folder / request.param.name
     path.unlink()
     menu(page, "File", "Save Notebook")
@@ -77,9 +77,9 @@ def menu(page, name, item):
     page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
 
 
-def wait_until_idle(page, milliseconds):
+def wait_until_idle(page):
     idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-    page.wait_for_selector(idle, timeout=milliseconds, state="attached")
+    page.wait_for_selector(idle, timeout=MINUTE, state="attached")
 
 
 def wait_until_written(page, path):
@@ -105,9 +105,8 @@ def test_all_cells_ran_without_an_error(notebook):
 
 def test_every_figure_is_visible(notebook):
     page, path = notebook
-    cells = nbformat.read(ROOT / "notebooks" / path.name, as_version=4).cells
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    expected = [output.metadata["image/png"]["width"] for output in outputs if "image/png" in output.get("data", {})]
+    asked_for = nbformat.read(ROOT / "notebooks" / path.name, as_version=4)
+    expected = [output.metadata["image/png"]["width"] for output in pictures(asked_for)]
     # JupyterLab 4.6 leaves out the alternative text that the outputs hold; the book's pages have it.
     shown = page.locator(".jp-OutputArea img").evaluate_all("images => images.map(i => [i.width, i.naturalWidth])")
     assert [width for width, _ in shown] == expected
