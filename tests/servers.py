@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,21 +26,36 @@ def jupyterlab(*arguments: str, folder: Path, **environment: str) -> Iterator[Se
     """JupyterLab on a folder, with more variables in its environment, ended on leaving."""
     command = [sys.executable, *(arguments or ("-m", "jupyter", "lab", "--ip=127.0.0.1")), "--no-browser"]
     command += ["--allow-root", f"--notebook-dir={folder}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}) as process:
-        try:
-            log = "".join(_lines_until(process.stderr, "Use Control-C"))
-            host, port, token = re.search(r"http://([\w.]+):(\d+)/lab\?token=(\w{20,})", log).groups()
-            _wait_for_listener("127.0.0.1", int(port))
-            yield Server(host, int(port), token)
-        finally:
-            process.terminate()
+    with tempfile.TemporaryDirectory() as place:
+        log = Path(place) / "log"  # a pipe that nobody reads would fill, and stop the server
+        with (
+            log.open("w") as errors,
+            subprocess.Popen(command, stderr=errors, env={**os.environ, **environment}) as process,
+        ):
+            try:
+                host, port, token = _wait_for_address(log)
+                _wait_for_listener("127.0.0.1", int(port))
+                yield Server(host, int(port), token)
+            finally:
+                _end(process)
 
 
-def _lines_until(stream, words):
-    for line in stream:
-        yield line
-        if words in line:
-            return
+def _wait_for_address(log: Path, seconds: float = 60) -> tuple[str, str, str]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        written = log.read_text(encoding="utf-8", errors="replace")
+        if "Use Control-C" in written:
+            return re.search(r"http://([\w.]+):(\d+)/lab\?token=(\w{20,})", written).groups()
+        time.sleep(0.1)
+    raise TimeoutError(f"JupyterLab did not start within {seconds} s:\n{written}")
+
+
+def _end(process: subprocess.Popen, seconds: float = 20) -> None:
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _wait_for_listener(host: str, port: int, seconds: float = 20) -> None:
