@@ -18,10 +18,10 @@ from torchvision.transforms.functional import pil_to_tensor, resize
 BOX, FIELD = 20, 28  # pixels
 CENTRE = 14  # the row, and the column, of a MNIST image's centre of mass
 SMALLEST_SIDE, LARGEST_AREA = 8, 100_000_000  # pixels
-WORKING_SIDE = 800  # pixels: enough for a box of 20, and quick
+WORKING_SIDE = 800  # pixels, up to twice as many: enough for a box of 20, and quick
 FAINTEST = 0.1  # contrast, on a scale from 0 to 1
 SPECK = 0.03  # of the largest piece of ink
-SIDE, PEN = 280, 20  # pixels of a drawing: ten to a MNIST image's pixel
+PAD_SIDE, PEN_WIDTH = 280, 20  # pixels of a drawing: ten to a MNIST image's pixel
 
 Stroke = list[tuple[float, float]]
 
@@ -58,7 +58,7 @@ def prepare_digit(picture: str | PathLike | Image.Image) -> DigitSteps:
         The picture after each step; the last one is (28, 28).
 
     Raises:
-        FileNotFoundError: if there is no such file.
+        FileNotFoundError, IsADirectoryError, PermissionError: if there is no such file, or it may not be read.
         DigitError: if it is not an image or is damaged, too small, too large, or blank.
     """
     grey = _grey(_smaller(_opened(picture)))
@@ -68,7 +68,7 @@ def prepare_digit(picture: str | PathLike | Image.Image) -> DigitSteps:
     return DigitSteps(grey, ink, boxed, _centred(boxed))
 
 
-def draw_strokes(strokes: list[Stroke], *, side: int = SIDE, pen: int = PEN) -> Image.Image:
+def draw_strokes(strokes: list[Stroke], *, side: int = PAD_SIDE, pen: int = PEN_WIDTH) -> Image.Image:
     """Draw lines in black on a white square, as a round pen would.
 
     Args:
@@ -95,7 +95,7 @@ def _opened(picture: str | PathLike | Image.Image) -> Image.Image:
             with Image.open(picture) as image:
                 _check_size(image)
                 return ImageOps.exif_transpose(image)  # also reads the pixels
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except UnidentifiedImageError as error:
         raise DigitError(f"{picture} is not an image that can be read: save it as PNG or JPEG") from error
@@ -115,14 +115,19 @@ def _check_size(image: Image.Image) -> None:
 
 def _smaller(image: Image.Image) -> Image.Image:
     factor = max(image.size) // WORKING_SIDE
-    return image.reduce(factor) if factor > 1 and image.mode not in ("1", "P") else image
+    if factor <= 1:
+        return image
+    if image.mode in ("1", "P", "PA"):  # these, and 16 bits, Pillow cannot average
+        image = image.convert("RGBA" if image.has_transparency_data else "L")
+    elif image.mode.startswith("I;16"):
+        image = image.convert("I")
+    return image.reduce(factor)
 
 
 def _grey(image: Image.Image) -> Tensor:
     """(H, W), from 0, black, to 1, white; what is transparent becomes paper."""
     if image.has_transparency_data:
-        ink = image.convert("LA")
-        lightness, opacity = pil_to_tensor(ink).float() / 255
+        lightness, opacity = pil_to_tensor(image.convert("LA")).float() / 255
         paper = 0.0 if (lightness * opacity).sum() > 0.5 * opacity.sum() else 1.0
         return lightness * opacity + paper * (1 - opacity)
     if image.mode.startswith(("I", "F")):  # 16 bits and more
@@ -134,13 +139,15 @@ def _grey(image: Image.Image) -> Tensor:
 def _ink(grey: Tensor) -> Tensor:
     """How far each pixel is from the paper: 0 for paper, 1 for ink."""
     difference = grey - _paper(grey)
-    # The paper fills most of the picture; what differs from it most, whichever way, is ink.
+    # The paper fills most of the picture; what differs from it most, whichever way, is ink. In the sum of cubes, which
+    # keeps signs, the large differences outweigh the many small ones.
     ink = difference if difference.pow(3).sum() > 0 else -difference
     threshold = _otsu(ink)
-    dark = ink[ink > threshold]
-    full = dark.median() if len(dark) else ink.max()
-    if full - ink[ink <= threshold].median() < FAINTEST:
-        raise DigitError("no digit found: the picture is blank, or its lines are hardly darker than the paper")
+    inked = ink[ink > threshold]
+    full = inked.median() if len(inked) else ink.max()
+    contrast = full - ink[ink <= threshold].median()
+    if contrast.isnan() or contrast < FAINTEST:  # of an even picture, nothing may lie below the threshold
+        raise DigitError("no digit found: the picture is blank, or its lines hardly differ from the paper")
     return ((ink - threshold / 2) / (full - threshold / 2)).clamp(0, 1)
 
 
@@ -160,7 +167,8 @@ def _otsu(values: Tensor, bins: int = 256) -> Tensor:
     Source: N. Otsu, "A Threshold Selection Method from Gray-Level Histograms", 1979.
     """
     counts = torch.histc(values, bins)
-    levels = torch.linspace(values.min(), values.max(), bins)
+    edges = torch.linspace(values.min(), values.max(), bins + 1)
+    levels = (edges[1:] + edges[:-1]) / 2
     below = counts.cumsum(0)
     above = below[-1] - below
     sums = (counts * levels).cumsum(0)

@@ -1,6 +1,7 @@
 """A reader's own picture of a digit, whatever it looks like."""
 
 import io
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_sixteen_bits_of_grey():
     picture = Image.frombytes("I;16", (280, 280), seven().convert("I;16").tobytes())
     deep = picture.point(lambda value: value * 200)
     assert distance(prepare_digit(deep).centred, prepare_digit(seven()).centred) < 0.005
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16", "I;16B", "I", "F"])
+def test_large_in_any_mode(mode):
+    large = seven().resize((1700, 1700))
+    picture = Image.frombytes(mode, large.size, large.convert(mode).tobytes()) if ";" in mode else large.convert(mode)
+    steps = prepare_digit(picture)
+    assert max(steps.grey.shape) <= 850
+    assert distance(steps.centred, prepare_digit(seven()).centred) < 0.02
 
 
 def test_light_from_one_side():
@@ -206,6 +216,11 @@ def test_a_file_that_cannot_be_read(tmp_path, content, message):
 def test_a_missing_file():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.png"):
         prepare_digit(Path("nowhere.png"))
+
+
+def test_a_folder_is_not_called_damaged(tmp_path):
+    with pytest.raises(IsADirectoryError if os.name != "nt" else PermissionError):
+        prepare_digit(tmp_path)
 
 
 def test_the_picture_given_is_left_as_it_was():

@@ -83,9 +83,11 @@ def test_a_finger_draws_as_a_mouse_does(pad):
 
 
 def test_clear_forgets_the_strokes(pad):
-    canvas, clear, _, asked = pad
+    canvas, clear, message, asked = pad
     draw(canvas, (50, 50), (100, 50))
+    message.value = "this looks like several digits"
     clear.click()
+    assert "Draw a digit" in message.value
     draw(canvas, (10, 10), (20, 20))
     assert asked[-1].tobytes() == draw_strokes([[(10, 10), (10, 10), (20, 20)]]).tobytes()
 
@@ -108,11 +110,27 @@ def test_what_is_wrong_is_written_below_the_pad(shown, panels, object_to):
     assert message.value == "no digit found"
 
 
-def test_without_ipycanvas_there_is_the_picture(shown, monkeypatch):
+def test_a_fault_of_the_answer_is_not_blamed_on_the_drawing(shown, panels):
+    pictures = []
+
+    def answer(picture):
+        pictures.append(picture)
+        if len(pictures) > 1:
+            raise ValueError("expected images of 28×28")
+        return figure_of(picture)
+
+    plots.drawing_pad(answer, FIRST, "a line")
+    canvas, _, message = panels[0]
+    draw(canvas, (50, 50), (60, 60))  # the widget reports the error by itself, with its traceback
+    assert "Draw a digit" in message.value
+
+
+def test_without_ipycanvas_there_is_the_picture(shown, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ipycanvas", None)
     plots.drawing_pad(figure_of, FIRST, "a line")
     ((data, _),) = shown
     assert set(data) == {"image/png", "text/plain"}
+    assert "pip install ipycanvas" in capsys.readouterr().out
 
 
 def test_the_figure_of_the_steps_shows_them_and_the_answer():
@@ -124,4 +142,4 @@ def test_the_figure_of_the_steps_shows_them_and_the_answer():
         assert (ax.images[0].get_array() == picture.numpy()).all()
     assert (first.images[0].get_cmap().name, second.images[0].get_cmap().name) == ("gray", "gray_r")
     assert [bar.get_height() for bar in bars.patches] == pytest.approx(probabilities.tolist())
-    assert bars.get_title(loc="center") == "read as 1, with 70%\nprobability"
+    assert bars.get_title(loc="center") == "read as 1\nprobability 70.0 %"

@@ -1,6 +1,5 @@
 """A pad to draw on with the mouse, a pen or a finger, and a figure that answers each stroke."""
 
-import contextlib
 import warnings
 from collections.abc import Callable
 from uuid import uuid4
@@ -8,15 +7,15 @@ from uuid import uuid4
 from matplotlib.figure import Figure
 from PIL import Image
 
-from helpers.digits import PEN, SIDE, Stroke, draw_strokes
+from helpers.digits import PAD_SIDE, PEN_WIDTH, DigitError, Stroke, draw_strokes
 from helpers.plots.style import show
 
 
 def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt: str) -> None:
     """Show a figure of a first picture, and below it a pad; each stroke on the pad draws the figure anew.
 
-    Where widgets cannot run (a web page, a missing ipycanvas) the figure stays as it is. What ``answer`` objects to or
-    warns of is written below the pad.
+    Where there is no pad, as on a web page or without ipycanvas, the figure stays as it is. A ``DigitError`` of
+    ``answer``, and what it warns of, is written below the pad.
 
     Args:
         answer: takes what is on the pad, a black drawing on white, 280×280 pixels, and returns a figure.
@@ -34,12 +33,14 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
             warnings.simplefilter("always")
             try:
                 show(answer(draw_strokes(strokes)), "Your drawing", display_id=name, update=True)
-            except ValueError as error:
+            except DigitError as error:
                 return str(error)
         return "; ".join(str(doubt.message) for doubt in doubts)
 
-    with contextlib.suppress(ImportError):
+    try:
         _show_pad(redraw)
+    except ImportError as error:
+        print(f"No pad to draw on: {error} (pip install ipycanvas brings it). A picture in a file will do as well.")
 
 
 def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
@@ -47,17 +48,20 @@ def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
     import ipywidgets
     from IPython.display import display
 
-    canvas = ipycanvas.Canvas(width=SIDE, height=SIDE, layout={"border": "1px solid gray", "width": f"{SIDE}px"})
-    canvas.line_width, canvas.line_cap = PEN, "round"
+    canvas = ipycanvas.Canvas(
+        width=PAD_SIDE, height=PAD_SIDE, layout={"border": "1px solid gray", "width": f"{PAD_SIDE}px"}
+    )
+    canvas.line_width, canvas.line_cap = PEN_WIDTH, "round"
     clear = ipywidgets.Button(description="Clear", tooltip="Wipe the pad clean")
-    message = ipywidgets.Label("Draw a digit above, as large as the pad allows.")
+    message = ipywidgets.Label()
     strokes: list[Stroke] = []
     pen_is_down = False
 
     def wipe(_: object = None) -> None:
         strokes.clear()
         canvas.fill_style = "white"  # paper, in a dark theme too
-        canvas.fill_rect(0, 0, SIDE, SIDE)
+        canvas.fill_rect(0, 0, PAD_SIDE, PAD_SIDE)
+        message.value = "Draw a digit above, as large as the pad allows."
 
     def press(x: float, y: float) -> None:
         nonlocal pen_is_down

@@ -84,8 +84,8 @@ def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor) -> Figure:
         ax.spines[:].set(visible=True, color="0.6")
     _probability_bars(axes[-1], [str(number) for number in range(len(probabilities))], probabilities)
     best = probabilities.argmax().item()
-    axes[-1].set_title(f"read as {best}, with {probabilities[best]:.0%}\nprobability", fontsize=9, loc="center")
-    axes[-1].set_ylim(0, 1)
+    axes[-1].set_title(f"read as {best}\nprobability {100 * probabilities[best]:.1f} %", fontsize=9, loc="center")
+    axes[-1].set(ylim=(0, 1), xlabel="digit", ylabel="probability")
     return figure
 
 
