@@ -49,7 +49,9 @@ def test_functions_with_their_derivatives(parts):
         value, slope = ax.lines
         x = torch.tensor(value.get_xdata())
         torch.testing.assert_close(torch.tensor(value.get_ydata()), function(x))
-        torch.testing.assert_close(torch.tensor(slope.get_ydata()), derivative(x))
+        drawn = torch.tensor(slope.get_ydata())
+        assert drawn.isnan().sum() <= 1  # where it jumps
+        torch.testing.assert_close(drawn.nan_to_num(0), derivative(x).where(~drawn.isnan(), 0))
 
 
 def test_paths_beside_their_updates(parts):

@@ -139,6 +139,13 @@ def first_code(path):
     return code_cells(nbformat.read(path, as_version=4))[0].source
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_cell_that_finds_the_clone_is_folded(path):
+    metadata = code_cells(nbformat.read(path, as_version=4))[0].metadata
+    assert metadata.jupyter.source_hidden  # in JupyterLab
+    assert metadata.tags == ["hide-input"]  # in the book
+
+
 def test_all_notebooks_find_the_clone_in_the_same_way():
     assert "ModuleNotFoundError" in first_code(NOTEBOOKS[0])
     assert len({first_code(path) for path in NOTEBOOKS}) == 1

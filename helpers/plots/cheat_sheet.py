@@ -12,6 +12,7 @@ from helpers.plots.storage import draw_storage
 
 A4 = 8.27, 11.69  # inches
 MARGIN = 0.04  # of the page: printers leave a part of it white
+JUMP = 0.3  # between neighbouring points of a derivative: more is no slope, and no line is drawn
 
 
 def cheat_sheet(
@@ -27,13 +28,13 @@ def cheat_sheet(
         layers: under each layer's code the layer, an input for it, and its formula, in Matplotlib's mathematics. The
             sizes and the numbers of parameters are read from the layer and from what it returns.
         activations: functions of one number, drawn with their derivatives, which autograd computes.
-        optimisers: under each name its path over the surface, (steps + 1, 2), and its update.
+        optimisers: under the call that makes each, its path over the surface, (steps + 1, 2), and its update.
         surface: the loss as a function of two parameters, stacked along the first dimension.
         views: under the code that makes each, a tensor to be drawn above its storage.
     """
     figure = Figure(figsize=A4)
     figure.set_layout_engine("constrained", rect=(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN))
-    parts = figure.subfigures(4, 1, height_ratios=(2.2, 1.5, 2.6, 2.6), hspace=0.02)
+    parts = figure.subfigures(4, 1, height_ratios=(2.0, 1.4, 3.4, 2.4), hspace=0.02)
     _table_of_layers(parts[0], layers)
     _curves(parts[1], activations)
     _paths(parts[2], optimisers, surface)
@@ -41,15 +42,17 @@ def cheat_sheet(
     return figure
 
 
-def _heading(part: SubFigure, text: str) -> None:
+def _heading(part: SubFigure, text: str, key: str) -> None:
+    """A title, and on the same line what the letters and lines below it mean."""
     part.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    part.text(0.99, 0.98, key, ha="right", va="top", fontsize=8, color="0.35")
 
 
 def _table_of_layers(part: SubFigure, layers: Mapping[str, tuple[nn.Module, Tensor, str]]) -> None:
-    _heading(part, "Layers")
+    _heading(part, "Layers", "n, n′ side before and after; k kernel, s stride, p padding; q probability")
     ax = part.subplots()
     ax.axis("off")
-    rows = [("", "computes", "input → output", "parameters")]
+    rows = [("", "computes, or side n′ of the output", "input → output", "parameters")]
     for code, (layer, example, formula) in layers.items():
         with torch.no_grad():
             result = layer(example)
@@ -59,8 +62,8 @@ def _table_of_layers(part: SubFigure, layers: Mapping[str, tuple[nn.Module, Tens
     for number, row in enumerate(rows):
         y = 1 - (number + 0.5) / len(rows)
         for x, text in zip((0, 0.33, 0.7, 1), row):
-            code = {"family": "monospace"} if x == 0 else {"color": "0.35"} if number == 0 else {}
-            ax.text(x, y, text, ha="right" if x == 1 else "left", va="center", fontsize=8, **code)
+            look = {"color": "0.35"} if number == 0 else {"family": "monospace"} if x == 0 else {}
+            ax.text(x, y, text, ha="right" if x == 1 else "left", va="center", fontsize=8, **look)
 
 
 def _size(tensor: Tensor) -> str:
@@ -68,21 +71,26 @@ def _size(tensor: Tensor) -> str:
 
 
 def _curves(part: SubFigure, activations: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
-    _heading(part, "Activation functions f (solid) and their derivatives f′ (dashed)")
+    _heading(part, "Activation functions", "solid: the function; dashed: its derivative")
     axes = part.subplots(1, len(activations), sharey=True)
     for ax, (name, function) in zip(axes, activations.items()):
         x = torch.linspace(-4, 4, 401, requires_grad=True)
         y = function(x)
         (slope,) = torch.autograd.grad(y.sum(), x)
         ax.plot(x.detach(), y.detach())
-        ax.plot(x.detach(), slope, linestyle="--")
+        jumps = slope.diff(prepend=slope[:1]).abs() > JUMP
+        ax.plot(x.detach(), slope.masked_fill(jumps, math.nan), linestyle="--")
         ax.set_title(name, fontsize=9, loc="center")
         ax.set(ylim=(-1.2, 2.2), xticks=(-4, 0, 4), yticks=(-1, 0, 1, 2))
         ax.tick_params(labelsize=7)
 
 
 def _paths(part: SubFigure, optimisers: Mapping[str, tuple[Tensor, str]], surface: Callable[[Tensor], Tensor]) -> None:
-    _heading(part, "Optimisers: the update of a parameter β with gradient g, and the path in a long valley")
+    _heading(
+        part,
+        "Optimisers",
+        "β parameter, g gradient, α learning rate, t number of the step; each path ends near the minimum, +",
+    )
     everywhere = torch.cat([path for path, _ in optimisers.values()])
     low, high = everywhere.amin(dim=0) - 0.5, everywhere.amax(dim=0) + 0.5
     grid = torch.meshgrid(*(torch.linspace(a, b, 120) for a, b in zip(low.tolist(), high.tolist())), indexing="xy")
@@ -94,17 +102,18 @@ def _paths(part: SubFigure, optimisers: Mapping[str, tuple[Tensor, str]], surfac
         left.plot(0, 0, marker="+", color="C1", markersize=7)
         left.set(xticks=[], yticks=[])
         left.grid(visible=False)
+        left.spines[:].set_visible(False)
         _text_beside(right, name, update)
 
 
 def _text_beside(ax: Axes, name: str, update: str) -> None:
     ax.axis("off")
-    ax.text(0, 0.5, name, va="center", fontsize=9, fontweight="bold")
-    ax.text(0.17, 0.5, update, va="center", fontsize=9)
+    ax.text(0, 0.95, name, va="top", fontsize=8, family="monospace")
+    ax.text(0, 0.6, update, va="top", fontsize=9)
 
 
 def _storages(part: SubFigure, views: Mapping[str, Tensor]) -> None:
-    _heading(part, "Tensor views: element (i, j) reads cell offset + i·stride[0] + j·stride[1]")
+    _heading(part, "Tensor views", "element (i, j, …) reads cell offset + i·stride[0] + j·stride[1] + …")
     axes = part.subplots(math.ceil(len(views) / 3), 3, squeeze=False)
     for ax in axes.flat[len(views) :]:
         ax.remove()

@@ -39,6 +39,9 @@ def loss_curve(
             ax.plot(images, losses, color=line.get_color(), alpha=0.2, linewidth=0.8)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log")
     ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
     ax.legend(title=f"mean of {window} batches", loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 

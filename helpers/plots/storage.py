@@ -133,7 +133,7 @@ def _draw_panel(ax: Axes, tensor: Tensor, title: str, panel_width: float, cell_w
         color = f"C{number // row_length % 10}"
         ax.add_patch(_box(x, 3, facecolor="white", edgecolor=color, linewidth=1.5))
         ax.text(x, ELEMENT, stored[cell], ha="center", va="center", fontsize=value_size)
-        ax.text(x, INDEX, _label(index), ha="center", va="bottom", color=color, **upright)
+        ax.text(x, INDEX, _label(index), ha="center", va="bottom", color="0.2", **upright)
         arrow = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
         ax.annotate("", xy=(cell_places[cell], 1), xytext=(x, 3), arrowprops=arrow)
     for y, name in ((INDEX + 0.3, "index"), (ELEMENT, "element"), (CELL, "storage"), (CELL_NUMBER, "cell")):

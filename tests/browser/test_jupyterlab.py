@@ -27,6 +27,13 @@ INK = """canvas => {
     return red.filter(value => value < 100).length / red.length;
 }"""
 
+# Some cells have run, and none is waiting for its turn.
+ENDED = """() => {
+    const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map(prompt => prompt.textContent);
+    return prompts.some(text => /\\d/.test(text)) && !prompts.some(text => text.includes("*"));
+}"""
+ERROR = '.jp-OutputArea-output[data-mime-type*="err"]'
+
 pytestmark = pytest.mark.browser
 
 
@@ -60,10 +67,7 @@ def notebook(request, lab, browser):
     menu(page, "Edit", "Clear Outputs of All Cells")
     assert page.locator(".jp-NotebookPanel .jp-OutputArea-output").count() == 0
     menu(page, "Run", "Run All Cells")
-    page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt", has_text=re.compile(r"\[\d+\]")).wait_for(
-        timeout=10 * MINUTE
-    )
-    wait_until_idle(page)
+    wait_until_all_cells_ran(page)
     path = folder / request.param.name
     path.unlink()
     menu(page, "File", "Save Notebook")
@@ -75,6 +79,13 @@ def notebook(request, lab, browser):
 def menu(page, name, item):
     page.locator(".lm-MenuBar-itemLabel", has_text=re.compile(f"^{name}$")).click()
     page.locator(".lm-Menu-itemLabel", has_text=re.compile(f"^{item}$")).click()
+
+
+def wait_until_all_cells_ran(page):
+    page.wait_for_function(ENDED, timeout=10 * MINUTE)
+    wait_until_idle(page)
+    if not re.search(r"\d", page.locator(".jp-CodeCell .jp-InputPrompt").last.inner_text()):
+        pytest.fail("a cell failed, and the rest was left out:\n" + page.locator(ERROR).last.inner_text())
 
 
 def wait_until_idle(page):
