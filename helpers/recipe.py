@@ -84,7 +84,7 @@ class Recipe:
     def optimiser(self, model: nn.Module) -> Optimizer:
         """Adam, over the model's parameters.
 
-        Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2014.
+        Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015.
         """
         return Adam(model.parameters(), lr=self.learning_rate, fused=True)
 

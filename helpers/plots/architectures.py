@@ -143,7 +143,8 @@ def _draw(ax: Axes, boxes: list[Box]) -> None:
                 ax.annotate("", (0, row - 0.32), (0, row - 0.68), arrowprops={"arrowstyle": "->", "lw": 0.8})
             else:
                 bend = {"arrowstyle": "->", "lw": 1.2, "connectionstyle": "bar,fraction=-0.12"}
-                ax.annotate("", (0.68, row), (0.68, source), arrowprops={**bend, "shrinkA": 0, "shrinkB": 0})
+                tip, start = (0.68, row - 0.12), (0.68, source + 0.12)  # apart where one arrow ends and the next begins
+                ax.annotate("", tip, start, arrowprops={**bend, "shrinkA": 0, "shrinkB": 0})
         if box.kind == "recurrent":
             ax.annotate("↻", (half + 0.04, row), va="center", fontsize=13, annotation_clip=False)
     for part in dict.fromkeys(box.part for box in boxes if box.part):
