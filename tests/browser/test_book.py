@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-from reading import pictures
+from reading import code_cells, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "build" / "book"
@@ -73,6 +73,14 @@ def test_every_figure_is_there_and_described(open_page, path):
     figures = page.locator(".cell_output img").evaluate_all("images => images.map(i => [i.alt, i.naturalWidth])")
     assert [alt for alt, _ in figures] == expected
     assert all(width > 0 for _, width in figures)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_tables_among_the_outputs_are_tables(open_page, path):
+    outputs = [output for cell in code_cells(nbformat.read(path, as_version=4)) for output in cell.outputs]
+    expected = sum("| --- |" in output.get("data", {}).get("text/markdown", "") for output in outputs)
+    page = open_page(f"notebooks/{path.stem}.html")
+    assert page.locator(".cell_output table").count() == expected
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -20,6 +20,7 @@ html_show_sphinx = False
 
 nb_execution_mode = "off"  # the outputs are those stored in the notebooks
 nb_merge_streams = True
+nb_render_markdown_format = "myst"  # the default knows no tables
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 myst_heading_slug_func = "make_book.anchor"
