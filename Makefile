@@ -12,6 +12,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+# Two installations at once would spoil .venv: the first makes a folder, and removes it at its end.
+LOCKED := mkdir .installing || { echo "Another make is installing here: wait until it has ended. If none is, delete .installing"; exit 1; }; \
+	trap 'rmdir .installing' EXIT; trap 'exit 130' INT TERM;
 COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
 .PHONY: run test lab refresh coverage book test-browser
@@ -40,12 +43,10 @@ test-browser: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest tests/browser -m browser -v
 
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
-	$(BIN)/python -m pip install -r requirements-dev.txt && touch $@
+	@$(LOCKED) $(BIN)/python -m pip install -r requirements-dev.txt && touch $@
 
 # The mark is made last: an installation that was interrupted is taken up again.
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; no '$(PYTHON)' was found."; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d. Install one, then for example: make run PYTHON=python3.12" % v)'
-	@mkdir .installing || { echo "Another make is installing here: wait until it has ended. If none is, delete .installing"; exit 1; }; \
-	trap 'rmdir .installing' EXIT; trap 'exit 130' INT TERM; \
-	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install -r requirements.txt && touch $@
+	@$(LOCKED) $(PYTHON) -m venv .venv && $(BIN)/python -m pip install -r requirements.txt && touch $@
