@@ -7,6 +7,7 @@ kept, and its centre of mass is put in the middle of 28×28.
 
 import warnings
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -95,7 +96,11 @@ def _opened(picture: str | PathLike | Image.Image) -> Image.Image:
             with Image.open(picture) as image:
                 _check_size(image)
                 return ImageOps.exif_transpose(image)  # also reads the pixels
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"no file {str(picture)!r} in {Path(picture).resolve().parent}: is it misspelt?"
+        ) from None
+    except (IsADirectoryError, PermissionError):
         raise
     except UnidentifiedImageError as error:
         raise DigitError(f"{picture} is not an image that can be read: save it as PNG or JPEG") from error
@@ -192,7 +197,7 @@ def _warn_of_doubts(ink: Tensor) -> None:
     groups, count = ndimage.label(columns.numpy() > 0)
     shares = [columns[torch.from_numpy(groups == group)].sum() / columns.sum() for group in range(1, count + 1)]
     if sum(share > 0.15 for share in shares) > 1:
-        warnings.warn("this looks like several digits: the network expects one; cut the picture", stacklevel=3)
+        warnings.warn("this looks like several digits: the network expects one; crop the picture to it", stacklevel=3)
     elif (ink > 0.5).float().mean() > 0.5:
         warnings.warn("more than half of the picture is ink: is this a digit on plain paper?", stacklevel=3)
 

@@ -214,7 +214,7 @@ def test_a_file_that_cannot_be_read(tmp_path, content, message):
 
 
 def test_a_missing_file():
-    with pytest.raises(FileNotFoundError, match=r"nowhere\.png"):
+    with pytest.raises(FileNotFoundError, match=r"no file 'nowhere\.png' in .+misspelt"):
         prepare_digit(Path("nowhere.png"))
 
 

@@ -14,6 +14,8 @@ from helpers.plots.style import show
 def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt: str) -> None:
     """Show a figure of a first picture, and below it a pad; each stroke on the pad draws the figure anew.
 
+    The button Clear wipes the pad, and brings the first figure back.
+
     Where there is no pad, as on a web page or without ipycanvas, the figure stays as it is. A ``DigitError`` of
     ``answer``, and what it warns of, is written below the pad.
 
@@ -37,13 +39,16 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
                 return str(error)
         return "; ".join(str(doubt.message) for doubt in doubts)
 
+    def start_over() -> None:
+        show(answer(first), alt, display_id=name, update=True)
+
     try:
-        _show_pad(redraw)
+        _show_pad(redraw, start_over)
     except ImportError as error:
         print(f"No pad to draw on: {error} (pip install ipycanvas brings it). A picture in a file will do as well.")
 
 
-def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
+def _show_pad(redraw: Callable[[list[Stroke]], str], start_over: Callable[[], None]) -> None:
     import ipycanvas
     import ipywidgets
     from IPython.display import display
@@ -57,11 +62,15 @@ def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
     strokes: list[Stroke] = []
     pen_is_down = False
 
-    def wipe(_: object = None) -> None:
+    def wipe() -> None:
         strokes.clear()
         canvas.fill_style = "white"  # paper, in a dark theme too
         canvas.fill_rect(0, 0, PAD_SIDE, PAD_SIDE)
-        message.value = "Draw a digit above, as large as the pad allows."
+        message.value = "Draw a digit on the pad. Until then, the figure shows an example."
+
+    def clear_all(_: ipywidgets.Button) -> None:
+        wipe()
+        start_over()
 
     def press(x: float, y: float) -> None:
         nonlocal pen_is_down
@@ -84,7 +93,7 @@ def _show_pad(redraw: Callable[[list[Stroke]], str]) -> None:
         return lambda touches: act(*touches[0])
 
     wipe()
-    clear.on_click(wipe)
+    clear.on_click(clear_all)
     canvas.on_mouse_down(press)
     canvas.on_mouse_move(move)
     canvas.on_mouse_up(lift)
