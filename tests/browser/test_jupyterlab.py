@@ -142,7 +142,7 @@ def wait_until_in_view(page, element):
 
 def test_the_links_of_the_contents_lead_to_their_section(notebook):
     page, _ = notebook
-    link = page.locator('.jp-RenderedMarkdown a[href^="#"]:not(.jp-InternalAnchorLink)').last
+    link = page.locator('.jp-RenderedMarkdown li a[href^="#"]:not(.jp-InternalAnchorLink)').last
     name = link.inner_text()
     link.click()
     shown = page.locator(".jp-RenderedMarkdown h2", has_text=name).first
