@@ -1,13 +1,15 @@
 """How the suite runs: what may differ between outputs, what needs a GPU, and each exercise's solution."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 from nbval.plugin import IPyNbCell
 
-from reading import solved_exercise
+from figures import MEASURED, TOLERANCE, comparable, difference, pictures_of
+from notebook_io import solved_exercise
 
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # they share the cores; read when PyTorch is imported
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
@@ -15,7 +17,7 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # they share the cor
 
 def pytest_configure(config):
     """Find the file of patterns also when pytest was started in another folder."""
-    config.option.nbval_sanitize_with = str(Path(__file__).parent / "tests" / "nbval_sanitize.cfg")
+    config.option.nbval_sanitize_with = str(Path(__file__).parent / "tests" / "notebooks" / "nbval_sanitize.cfg")
 
 
 def pytest_runtest_setup(item):
@@ -25,6 +27,25 @@ def pytest_runtest_setup(item):
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA GPU, and this machine has none")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """After a cell has run, and nbval has found no difference in its text, compare its figures."""
+    result = yield
+    if isinstance(item, IPyNbCell) and MEASURED not in item.cell.metadata.get("tags", []):
+        _compare_figures(item)
+    return result
+
+
+def _compare_figures(item):
+    stored, drawn = pictures_of(item.cell), pictures_of({"outputs": item.test_outputs})
+    if stored and not comparable(item.parent.nb):
+        warnings.warn("figures not compared: another version of matplotlib drew those stored", stacklevel=1)
+        return
+    for number, pictures in enumerate(zip(stored, drawn, strict=True), start=1):
+        if (found := difference(*pictures)) > TOLERANCE:
+            item.raise_cell_error(f"Figure {number} differs", f"by {found:.1f}, and {TOLERANCE} is allowed")
 
 
 def pytest_collection_modifyitems(items):

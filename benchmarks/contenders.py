@@ -1,7 +1,7 @@
 """The training runs that the benchmark compares. Run as a script, trains one of them and prints a line per epoch.
 
 ``chapter`` does what the chapter's code does, ``example`` what PyTorch's MNIST example does: the same layers, data
-pipelines, optimisers and schedules. They are written anew here, from their descriptions. (On a CPU, the example
+pipelines, optimizers and schedules. They are written anew here, from their descriptions. (On a CPU, the example
 does not shuffle; here it does, which costs nothing and cannot harm its accuracy.)
 """
 
@@ -24,7 +24,7 @@ from helpers import (
     MNIST_STD,
     Recipe,
     ReorderedConvNet,
-    batch_loader,
+    in_memory_loader,
     mnist_dataset,
     pick_device,
     seed_everything,
@@ -76,9 +76,9 @@ def chapter(device: torch.device, *, seed: int, epochs: int, train_size: int) ->
     """The chapter's network, per-image data pipeline and schedule: batches of 32, Adadelta 0.5."""
     loader = _per_image_loader(*CHAPTERS_PIXELS, batch_size=32, train_size=train_size)
     model = ChaptersNet().to(device)
-    optimiser = optim.Adadelta(model.parameters(), lr=0.5)
+    optimizer = optim.Adadelta(model.parameters(), lr=0.5)
     for _ in range(epochs):
-        _plain_epoch(model, device, loader, optimiser)
+        _plain_epoch(model, device, loader, optimizer)
         yield model
 
 
@@ -87,10 +87,10 @@ def example(device: torch.device, *, seed: int, epochs: int, train_size: int) ->
     workers = {} if device.type == "cpu" else {"num_workers": 1, "persistent_workers": True, "pin_memory": True}
     loader = _per_image_loader(*EXAMPLES_PIXELS, batch_size=64, train_size=train_size, **workers)
     model = ExamplesNet().to(device)
-    optimiser = optim.Adadelta(model.parameters(), lr=1.0)
-    scheduler = StepLR(optimiser, step_size=1, gamma=0.7)
+    optimizer = optim.Adadelta(model.parameters(), lr=1.0)
+    scheduler = StepLR(optimizer, step_size=1, gamma=0.7)
     for _ in range(epochs):
-        _plain_epoch(model, device, loader, optimiser)
+        _plain_epoch(model, device, loader, optimizer)
         scheduler.step()
         yield model
 
@@ -98,11 +98,11 @@ def example(device: torch.device, *, seed: int, epochs: int, train_size: int) ->
 def chapter_faster(device: torch.device, *, seed: int, epochs: int, train_size: int) -> Trained:
     """The chapter's network and schedule again: images in memory, channels last, pooling before ReLU."""
     images = mnist_dataset(size=train_size, device=device)
-    loader = batch_loader(images, 32, shuffle=True)  # in the order that the chapter's would have
+    loader = in_memory_loader(images, 32, shuffle=True)  # in the order that the chapter's would have
     model = ReorderedConvNet().to(device, memory_format=torch.channels_last)
-    optimiser = optim.Adadelta(model.parameters(), lr=0.5)
+    optimizer = optim.Adadelta(model.parameters(), lr=0.5)
     for epoch in range(1, epochs + 1):
-        train(model, device, loader, optimiser, epoch, progress=False)
+        train(model, device, loader, optimizer, epoch, progress=False)
         yield model
 
 
@@ -128,14 +128,14 @@ def _per_image_loader(mean: float, std: float, *, batch_size: int, train_size: i
     return DataLoader(images, batch_size, shuffle=True, **options)
 
 
-def _plain_epoch(model: nn.Module, device: torch.device, loader: DataLoader, optimiser: optim.Optimizer) -> None:
+def _plain_epoch(model: nn.Module, device: torch.device, loader: DataLoader, optimizer: optim.Optimizer) -> None:
     model.train()
     for batch, (images, labels) in enumerate(loader):
         images, labels = images.to(device), labels.to(device)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.nll_loss(model(images), labels)
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         if batch % LOG_INTERVAL == 0:
             loss.item()
 
@@ -144,10 +144,10 @@ def measure(name: str, device: torch.device, *, seed: int, epochs: int, train_si
     """Train one contender; yield, after each epoch, the seconds of training so far and the test accuracy (0 to 1).
 
     Reading the data set and building the model count as training; testing and the imports do not. Every contender is
-    tested on the same images, normalised as for its training.
+    tested on the same images, normalized as for its training.
     """
     mean, std = EXAMPLES_PIXELS if name == "example" else CHAPTERS_PIXELS
-    test_loader = batch_loader(mnist_dataset(train=False, mean=mean, std=std, device=device), 500)
+    test_loader = in_memory_loader(mnist_dataset(train=False, mean=mean, std=std, device=device), 500)
     seed_everything(seed)
     seconds, start = 0.0, time.perf_counter()
     for model in CONTENDERS[name](device, seed=seed, epochs=epochs, train_size=train_size):

@@ -21,8 +21,9 @@ from typing import NamedTuple
 import torch
 from scipy import stats
 
-from helpers import available_devices, plots
-from helpers.files import replacing
+from contenders import CONTENDERS
+from helpers import pick_device, plots
+from helpers.files import atomic_write
 
 FOLDER = Path(__file__).resolve().parent
 TARGET = 0.99
@@ -65,7 +66,7 @@ def main() -> int:
         complete = _run_all(plans, results, options)
     except KeyboardInterrupt:
         print("\nstopped; these are the results so far", file=sys.stderr)
-    print_table(summarise(results["runs"], plans))
+    print_table(summarize(results["runs"], plans))
     if results["runs"] and not options.quick:
         figure = plots.accuracy_against_time(curves(results["runs"], plans), target=TARGET)
         figure.savefig(options.plot, dpi=150, bbox_inches="tight")
@@ -77,41 +78,31 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, help="of our recipe (default: 10; with --quick: 3)")
     parser.add_argument("--peer-seeds", type=int, help="of each of the slow others (default: 3; with --quick: 1)")
-    parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="only these of: chapter example chapter_faster recipe"
-    )
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), help="default: all")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: %(default)s")
-    parser.add_argument("--device", default=available_devices()[0], help="default: %(default)s")
+    parser.add_argument("--device", default=str(pick_device()), help="default: %(default)s")
     parser.add_argument("--minutes", type=float, default=39, help="stop after so many (default: %(default)s)")
     parser.add_argument("--json", type=Path, default=FOLDER / "build" / "results.json", help="default: %(default)s")
     parser.add_argument("--plot", type=Path, default=FOLDER / "build" / "accuracy_against_time.png")
-    parser.add_argument(
-        "--resume", action="store_true", help="keep the runs that the JSON file has; run what is missing"
-    )
+    parser.add_argument("--resume", action="store_true", help="keep the JSON file's runs; do what is missing")
     parser.add_argument("--quick", action="store_true", help="fewer seeds and images, in under 4 minutes")
     options = parser.parse_args()
-    for name, usual, quick in (("seeds", 10, 3), ("peer_seeds", 3, 1)):
-        if getattr(options, name) is None:
-            setattr(options, name, quick if options.quick else usual)
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1")
     for path in (options.json, options.plot):
         path.parent.mkdir(parents=True, exist_ok=True)
     return options
 
 
 def _plans(options: argparse.Namespace) -> dict[str, Plan]:
-    peers, images = options.peer_seeds, 20_000 if options.quick else 60_000
+    quick = options.quick
+    seeds, peer_seeds = options.seeds or (3 if quick else 10), options.peer_seeds or (1 if quick else 3)
+    short, long, images = (1, 1, 20_000) if quick else (2, 6, 60_000)
     plans = {
-        "chapter": Plan("chapter's code", peers, 1 if options.quick else 2, images),
-        "example": Plan("PyTorch's MNIST example", peers, 1 if options.quick else 6, images),
-        "chapter_faster": Plan("chapter's model and schedule, our loop", peers, 1 if options.quick else 2, images),
-        OURS: Plan("our recipe", options.seeds, 1),
+        "chapter": Plan("chapter's code", peer_seeds, short, images),
+        "example": Plan("PyTorch's MNIST example", peer_seeds, long, images),
+        "chapter_faster": Plan("chapter's model and schedule, our loop", peer_seeds, short, images),
+        OURS: Plan("our recipe", seeds, 1),
     }
-    unknown = set(options.only or ()) - set(plans)
-    if unknown:
-        raise SystemExit(f"--only: no contender named {', '.join(sorted(unknown))}; there are {', '.join(plans)}")
-    return {name: plan for name, plan in plans.items() if name in (options.only or plans)}
+    return {name: plan for name, plan in plans.items() if name in options.only}
 
 
 def _machine(options: argparse.Namespace) -> dict:
@@ -136,7 +127,7 @@ def _run_all(plans: dict[str, Plan], results: dict, options: argparse.Namespace)
     deadline = time.monotonic() + 60 * options.minutes
     longest, complete = {}, True
     done = {(run["contender"], run["seed"]) for run in results["runs"]}
-    for number, (name, seed) in enumerate(order := turns(plans), 1):
+    for number, (name, seed) in enumerate(order := interleave(plans), 1):
         if (name, seed) in done:
             continue
         if time.monotonic() + longest.get(name, 0) > deadline:
@@ -151,19 +142,15 @@ def _run_all(plans: dict[str, Plan], results: dict, options: argparse.Namespace)
         if not epochs:
             continue
         results["runs"].append({"contender": name, "seed": seed, "epochs": epochs})
-        with replacing(options.json) as part:
+        with atomic_write(options.json) as part:
             part.write_text(json.dumps(results, indent=1) + "\n")
     return complete
 
 
-def turns(plans: dict[str, Plan]) -> list[tuple[str, int]]:
+def interleave(plans: dict[str, Plan]) -> list[tuple[str, int]]:
     """Contender and seed of each run, the runs of each contender spread evenly over the whole time."""
-    return [
-        (name, seed)
-        for _, name, seed in sorted(
-            ((seed + 0.5) / plan.seeds, name, seed) for name, plan in plans.items() for seed in range(plan.seeds)
-        )
-    ]
+    runs = [((seed + 0.5) / plan.seeds, name, seed) for name, plan in plans.items() for seed in range(plan.seeds)]
+    return [(name, seed) for _, name, seed in sorted(runs)]
 
 
 def _run(name: str, seed: int, plan: Plan, deadline: float, label: str, options: argparse.Namespace) -> list[dict]:
@@ -175,7 +162,8 @@ def _run(name: str, seed: int, plan: Plan, deadline: float, label: str, options:
         try:
             for line in process.stdout:
                 epochs.append(json.loads(line))
-                print(f"{label}: epoch {len(epochs)}, {_describe(epochs[-1])}", flush=True)
+                result = f"{100 * epochs[-1]['accuracy']:.2f} % after {epochs[-1]['seconds']:.1f} s"
+                print(f"{label}: epoch {len(epochs)}, {result}", flush=True)
                 if time.monotonic() > deadline:
                     print(f"{label}: stopped, the time is over")
                     return epochs
@@ -187,10 +175,6 @@ def _run(name: str, seed: int, plan: Plan, deadline: float, label: str, options:
     return epochs
 
 
-def _describe(epoch: dict) -> str:
-    return f"{100 * epoch['accuracy']:.2f} % after {epoch['seconds']:.1f} s"
-
-
 def curves(runs: Sequence[dict], plans: dict[str, Plan]) -> dict[str, list[list[tuple[float, float]]]]:
     """For each contender's title its runs, each a list of (seconds, accuracy), one pair per epoch."""
     return {
@@ -200,7 +184,7 @@ def curves(runs: Sequence[dict], plans: dict[str, Plan]) -> dict[str, list[list[
     }
 
 
-def summarise(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
+def summarize(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
     """A row for each contender that has finished an epoch, over the epochs that all of its runs have finished."""
     rows = []
     for name, plan in plans.items():
@@ -220,7 +204,7 @@ def summarise(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
                 len(by_epoch),
                 plan.train_size,
                 mean(accuracies),
-                _half_interval(accuracies),
+                ci_half_width(accuracies),
                 seconds,
                 mean(epoch["seconds"] for epoch in reached[0]) if reached else None,
                 plan.train_size * len(by_epoch) / seconds,
@@ -230,7 +214,7 @@ def summarise(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
     return rows
 
 
-def _half_interval(values: Sequence[float]) -> float | None:
+def ci_half_width(values: Sequence[float]) -> float | None:
     """Half the width of the 95 % confidence interval of the mean (Student, "The Probable Error of a Mean", 1908)."""
     if len(values) < 2:
         return None

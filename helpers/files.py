@@ -1,4 +1,4 @@
-"""Writing a file so that nobody ever meets half of it."""
+"""Atomic writing of files."""
 
 import os
 from collections.abc import Iterator
@@ -8,20 +8,10 @@ from uuid import uuid4
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``target`` to write to; rename it to ``target`` when all went well.
+def atomic_write(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``target``, and rename it to ``target`` if the block succeeds.
 
-    A writer that fails or is killed leaves ``target`` as it was; one that is killed also leaves its temporary file,
-    which nobody will read. Processes that write at the same time do not disturb each other: the last to finish wins.
-
-    Args:
-        target: the file to make or to replace; its folder exists.
-
-    Yields:
-        A path in the same folder, with a name of its own that ends in ``.part``. It is removed if the block raises.
-
-    Raises:
-        OSError: if the file cannot be renamed.
+    A writer that fails or is killed leaves ``target`` as it was; of several writers at once, the last one wins.
     """
     part = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:

@@ -1,7 +1,9 @@
-"""What the notebooks say to their reader, beside figures: real source code, and a word on each exercise."""
+"""What the notebooks show beside figures: source code, and a verdict on each exercise."""
 
+import ast
 import inspect
 from collections.abc import Callable
+from textwrap import dedent
 
 import torch
 
@@ -9,25 +11,36 @@ solved: dict[str, bool] = {}  # by the exercise's number, in the order in which 
 
 
 def show_source(*objects: Callable) -> None:
-    """Display the source of functions or classes, as it stands in their files.
+    """Display the source of functions or classes as it stands in their files, without docstrings.
 
     Markdown, rather than IPython's ``Code``: its stored form is the source itself, whatever highlights it later.
     """
-    from IPython.display import Markdown, display  # here, so that the helpers can be imported without Jupyter
+    from IPython.display import Markdown, display  # here, so that helpers can be imported without Jupyter
 
-    source = "\n\n".join(inspect.getsource(item) for item in objects)
+    source = "\n\n".join(_without_docstrings(dedent(inspect.getsource(item))) for item in objects)
     display(Markdown(f"```python\n{source}```"))
+
+
+def _without_docstrings(source: str) -> str:
+    lines = source.splitlines(keepends=True)
+    definitions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    for node in definitions:
+        if ast.get_docstring(node) is not None:
+            docstring = node.body[0]
+            end = docstring.end_lineno + (lines[docstring.end_lineno : docstring.end_lineno + 1] == ["\n"])
+            lines[docstring.lineno - 1 : end] = [""] * (end - docstring.lineno + 1)
+    return "".join(lines)
 
 
 def check_answer(exercise: str, answer: object, expected: object, hint: str) -> None:
     """Tell the reader whether an answer is right.
 
     Args:
-        exercise: its number, for example ``"3.2"``.
-        answer: the reader's; None means that there is none yet. One that raises an error when it is checked is wrong.
-        expected: the right answer, or a function of the answer that returns whether it is right (for an answer that is
-            itself a function, say). Numbers and tensors may differ by rounding.
-        hint: shown when the answer is wrong.
+        exercise: Number of the exercise, for example ``"3.2"``.
+        answer: Answer of the reader, None before there is one. One that raises an error when it is checked is wrong.
+        expected: Right answer, or a function of the answer that returns whether it is right (for example of an answer
+            that is itself a function). Numbers and tensors may differ by rounding.
+        hint: Advice that is shown when the answer is wrong.
     """
     solved[exercise] = False
     if answer is None:
@@ -35,19 +48,18 @@ def check_answer(exercise: str, answer: object, expected: object, hint: str) -> 
         return
     reason = ""
     try:
-        right = _is_right(answer, expected)
+        solved[exercise] = _is_right(answer, expected)
     except Exception as error:  # a half-finished answer may raise anything
-        right, reason = False, f" ({type(error).__name__}: {error})"
-    solved[exercise] = right
-    print(f"Exercise {exercise}: right." if right else f"Exercise {exercise}: not yet{reason}. Hint: {hint}")
+        reason = f" ({type(error).__name__}: {error})"
+    verdict = "right." if solved[exercise] else f"not yet{reason}. Hint: {hint}"
+    print(f"Exercise {exercise}: {verdict}")
 
 
 def exercise_summary() -> None:
-    """Print how many of the exercises that were checked so far are solved, and which are left."""
+    """Print how many of the exercises that were checked are solved, and which are left."""
     left = [exercise for exercise, right in solved.items() if not right]
-    print(
-        f"{len(solved) - len(left)} of {len(solved)} exercises solved." + (f" Left: {', '.join(left)}." if left else "")
-    )
+    summary = f"{len(solved) - len(left)} of {len(solved)} exercises solved."
+    print(f"{summary} Left: {', '.join(left)}." if left else summary)
 
 
 def _is_right(answer: object, expected: object | Callable[[object], bool]) -> bool:

@@ -1,4 +1,4 @@
-"""The fast recipe: a small network, and a schedule that takes it to 99 % on MNIST in a few seconds on two CPU cores."""
+"""The fast recipe: a small network and a schedule, 99 % on MNIST within seconds on two CPU cores."""
 
 from dataclasses import dataclass
 
@@ -9,33 +9,28 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import TensorDataset
 
-from helpers.data import batch_loader
+from helpers.data import in_memory_loader
 from helpers.device import seed_everything
-from helpers.model import ConvNet, check_images
+from helpers.model import ConvNet
 from helpers.training import train
 
 
 class FastNet(nn.Module):
-    """Three convolutions with batch normalisation and a fully connected layer: 16,514 parameters.
+    """Three convolutions with batch normalization and a fully connected layer: 16,514 parameters.
 
-    Input: images of shape (N, 1, 28, 28). Output: log-probabilities of shape (N, 10).
+    Input: images (N, 1, 28, 28). Output: log-probabilities (N, 10).
 
-    The first convolution goes over the image in steps of two pixels, so that all later layers have a quarter of the
-    positions to compute. Pooling comes before normalisation and ReLU, which then have a quarter of the values, too.
+    A stride of 2 and early pooling leave the later layers a quarter of the positions to compute.
 
-    Source of the normalisation: S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by
-    Reducing Internal Covariate Shift", 2015.
+    Source: S. Ioffe, C. Szegedy, "Batch Normalization", 2015, https://arxiv.org/abs/1502.03167.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # No biases before a normalisation: it would subtract them again.
-        self.cn1 = nn.Conv2d(1, 8, kernel_size=5, stride=2, bias=False)
-        self.bn1 = nn.BatchNorm2d(8)
-        self.cn2 = nn.Conv2d(8, 16, kernel_size=3, bias=False)
-        self.bn2 = nn.BatchNorm2d(16)
-        self.cn3 = nn.Conv2d(16, 64, kernel_size=3, bias=False)
-        self.bn3 = nn.BatchNorm2d(64)
+        # No biases before a normalization: it would subtract them again.
+        self.cn1, self.bn1 = nn.Conv2d(1, 8, kernel_size=5, stride=2, bias=False), nn.BatchNorm2d(8)
+        self.cn2, self.bn2 = nn.Conv2d(8, 16, kernel_size=3, bias=False), nn.BatchNorm2d(16)
+        self.cn3, self.bn3 = nn.Conv2d(16, 64, kernel_size=3, bias=False), nn.BatchNorm2d(64)
         self.fc = nn.Linear(64 * 3 * 3, 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -47,15 +42,13 @@ class FastNet(nn.Module):
 
 
 class ReorderedConvNet(ConvNet):
-    """The chapter's network, computed in another order: the same numbers, bit for bit, for less work.
+    """The chapter's network with pooling before ReLU: the same numbers bit for bit, for less work.
 
-    ReLU never changes which of two numbers is the larger one, so pooling may come before it. ReLU, and its gradient,
-    then have a quarter of the values to go through.
+    ReLU never changes which of two numbers is larger. After pooling, ReLU has a quarter of the values to go through.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Log-probabilities (N, 10) of the ten digits, for images (N, 1, 28, 28); errors are those of ``ConvNet``."""
-        check_images(images, self.cn1.weight.dtype)
+        """Log-probabilities (N, 10) of the ten digits, for images (N, 1, 28, 28)."""
         x = F.relu(self.cn1(images))  # (N, 16, 26, 26)
         x = F.relu(F.max_pool2d(self.cn2(x), 2))  # (N, 32, 12, 12)
         x = torch.flatten(self.dp1(x), start_dim=1)  # (N, 4608)
@@ -65,88 +58,62 @@ class ReorderedConvNet(ConvNet):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the fast network is trained; the values were chosen on 10,000 held-out training images.
-
-    Attributes:
-        epochs: passes over the training images.
-        batch_size: images in a batch.
-        learning_rate: the highest one, reached after ``warm_up``.
-        warm_up: the fraction of all steps during which the learning rate rises; then it falls to nearly zero.
-        label_smoothing: the fraction of a label's probability that is spread evenly over all classes.
-    """
+    """Hyperparameters of the fast network's training, chosen on 10,000 held-out training images."""
 
     epochs: int = 1
     batch_size: int = 128
-    learning_rate: float = 0.03
-    warm_up: float = 0.25
-    label_smoothing: float = 0.1
+    learning_rate: float = 0.03  # the highest, reached after the warm-up
+    warmup_fraction: float = 0.25  # of all steps: the learning rate rises, then falls to nearly zero
+    label_smoothing: float = 0.1  # of a label's probability is spread evenly over all classes
 
-    def optimiser(self, model: nn.Module) -> Optimizer:
-        """Adam, over the model's parameters.
-
-        Source: D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2015.
-        """
-        return Adam(model.parameters(), lr=self.learning_rate, fused=True)
+    def optimizer(self, model: nn.Module) -> Optimizer:
+        """Adam (D. P. Kingma, J. Ba, 2015, https://arxiv.org/abs/1412.6980) over the model's parameters."""
+        fused = all(parameter.device.type in ("cpu", "cuda") for parameter in model.parameters())  # not everywhere
+        return Adam(model.parameters(), lr=self.learning_rate, fused=fused)
 
     def scheduler(self, optim: Optimizer, *, batches: int) -> OneCycleLR:
-        """The learning rate of each step, for so many batches an epoch: up, then down, each along a cosine.
+        """One-cycle schedule for epochs of ``batches`` steps: up, then down, each along a cosine.
 
         Raises:
-            ValueError: if there are too few steps for a warm-up.
+            ValueError: If there are too few steps for a warm-up.
 
-        Source: L. N. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning
-        Rates", 2019.
+        Source: L. N. Smith, N. Topin, "Super-Convergence", 2019, https://arxiv.org/abs/1708.07120.
         """
         steps = self.epochs * batches
-        if steps * self.warm_up <= 1:
-            raise ValueError(
-                f"a warm-up of {self.warm_up:.0%} of {steps} steps is less than two steps: train for more epochs, on "
-                "more images or in smaller batches"
-            )
-        return OneCycleLR(
-            optim,
-            self.learning_rate,
-            total_steps=steps,
-            pct_start=self.warm_up,
-            final_div_factor=1000,
-            cycle_momentum=False,
-        )
+        if steps * self.warmup_fraction <= 1:
+            raise ValueError(f"{steps} steps are too few for a warm-up: take more epochs, images or smaller batches")
+        options = {"pct_start": self.warmup_fraction, "final_div_factor": 1000, "cycle_momentum": False}
+        return OneCycleLR(optim, self.learning_rate, total_steps=steps, **options)
 
-    def loss(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
-        """The batch's mean cross-entropy with smoothed labels, in nats; logits will do instead of log-probabilities.
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Mean cross-entropy of a batch in nats, from logits or log-probabilities, with smoothed labels.
 
-        Source: C. Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
+        Source: C. Szegedy et al., "Rethinking the Inception Architecture", 2016, https://arxiv.org/abs/1512.00567.
         """
-        return F.cross_entropy(log_probabilities, labels, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(outputs, labels, label_smoothing=self.label_smoothing)
 
 
 def train_recipe(
     dataset: TensorDataset, *, seed: int = 0, recipe: Recipe | None = None, progress: bool = False
 ) -> tuple[FastNet, list[float]]:
-    """Train a ``FastNet`` by the recipe, on the device where the dataset's tensors are.
+    """A ``FastNet`` trained by the recipe, on the device of the dataset's tensors; and the loss of each batch.
 
     Args:
-        dataset: images (N, 1, 28, 28) and labels (N,), as from ``mnist_dataset``.
-        seed: of every random generator: it decides the initial weights and the order of the images.
-        recipe: None for the recipe's own values.
-        progress: show a bar with the running loss.
-
-    Returns:
-        The trained network, and the loss of each batch.
+        dataset: Images (N, 1, 28, 28) and labels (N,), as from ``mnist_dataset``.
+        seed: Seed for all random generators; it fixes the initial weights and the order of the images.
+        recipe: Hyperparameters; None for the recipe's own.
+        progress: Whether to show a progress bar.
 
     Raises:
-        ValueError: if the dataset is too small for the recipe's warm-up; otherwise as ``train``.
+        ValueError: If the dataset is too small for the warm-up. Other errors are those of ``train``.
     """
-    recipe = recipe or Recipe()
     seed_everything(seed)
-    device = dataset.tensors[0].device
+    recipe, device = recipe or Recipe(), dataset.tensors[0].device
     model = FastNet().to(device, memory_format=torch.channels_last)
-    loader = batch_loader(dataset, recipe.batch_size, shuffle=True)
-    optim = recipe.optimiser(model)
-    scheduler = recipe.scheduler(optim, batches=len(loader))
+    loader = in_memory_loader(dataset, recipe.batch_size, shuffle=True)
+    optim = recipe.optimizer(model)
+    options = {"loss_function": recipe.loss, "scheduler": recipe.scheduler(optim, batches=len(loader))}
     losses = []
     for epoch in range(1, recipe.epochs + 1):
-        losses += train(
-            model, device, loader, optim, epoch, loss_function=recipe.loss, scheduler=scheduler, progress=progress
-        )
+        losses += train(model, device, loader, optim, epoch, progress=progress, **options)
     return model, losses

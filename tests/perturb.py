@@ -1,11 +1,12 @@
 """Run the whole strict suite under conditions that must not matter, and print a table of how it went.
 
-    python tests/perturb.py                           # every condition, in four runs: an hour on two cores
-    python tests/perturb.py "1 thread" "SSE 4.1"      # the conditions named so, each alone: which one is to blame?
-    python tests/perturb.py --python PATH nothing     # with another interpreter, which has the requirements installed
+    python tests/perturb.py                              # every condition, in five runs: an hour on two cores
+    python tests/perturb.py "1 thread" "other seeds"     # these conditions, each alone: which one is to blame?
+    python tests/perturb.py --python PATH nothing        # with another interpreter that has the requirements
 
 Each run has a fresh clone of what is committed. A test that fails here is a false alarm: mend the test, or the output
-that it compares, so that it says only what holds everywhere.
+that it compares, so that it says only what holds everywhere. With other seeds the notebooks are executed, and their
+outputs are not compared: every assertion must hold.
 """
 
 import argparse
@@ -15,26 +16,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from reading import failed_tests
+from notebook_io import failed_tests
 
 ROOT = Path(__file__).resolve().parent.parent
-INHERITED = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 # Root may write everywhere, unless it gives up that capability.
-UNPRIVILEGED = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 
 
 class Condition(NamedTuple):
-    """What is different: variables of the environment, pytest's arguments, where and how the clone is."""
+    """What is different: variables of the environment, what Python runs, where and how the clone is."""
 
     environment: Mapping[str, str] = MappingProxyType({})
-    arguments: tuple[str, ...] = ()
+    command: tuple[str, ...] = ("-m", "pytest", "-q")
     folder: str = "clone"
     from_elsewhere: bool = False
     read_only: bool = False
+
+    def __or__(self, other: "Condition") -> "Condition":
+        """Both conditions at once; they must not contradict each other."""
+        merged = [b if b != default else a for a, b, default in zip(self, other, Condition())]
+        return Condition(self.environment | other.environment, *merged[1:])
 
 
 CONDITIONS = {
@@ -52,7 +58,8 @@ CONDITIONS = {
     "another folder": Condition(from_elsewhere=True),
     "spaces, umlauts": Condition(folder="a clone für Ångström"),
     "read-only": Condition(read_only=True),
-    "two processes": Condition(arguments=("-n", "2", "--dist", "loadfile")),  # a file each
+    "two processes": Condition(command=("-m", "pytest", "-q", "-n", "2", "--dist", "loadfile")),
+    "other seeds": Condition({"SEED_OFFSET": "1000"}, command=("tools/run_notebooks.py",)),
 }
 
 # Conditions that have nothing to do with each other share a run.
@@ -61,17 +68,8 @@ RUNS = [
     ("two processes",),
     ("2 threads", "AVX2 kernels", "oneDNN: SSE 4.1", "time zone", "C locale"),
     ("4 threads", "oneDNN: AVX2", "another folder", "read-only"),
+    ("other seeds",),
 ]
-
-
-class Outcome(NamedTuple):
-    """How a run ended: pytest's last line, the tests that failed, and the seconds that it took."""
-
-    names: tuple[str, ...]
-    passed: bool
-    summary: str
-    failed: list[str]
-    seconds: float
 
 
 def main() -> int:
@@ -82,69 +80,40 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.conditions) - set(CONDITIONS):
         parser.error(f"no condition named {', '.join(sorted(unknown))}; there are {', '.join(CONDITIONS)}")
-    assert set().union(*RUNS) == set(CONDITIONS) - {"nothing"}
-    outcomes = []
-    print(_versions(options.python), flush=True)
-    for names in [(name,) for name in options.conditions] or RUNS:
-        outcomes.append(_run(names, options.python))
-        print(_line(outcomes[-1]), *(f"    {test}" for test in outcomes[-1].failed), sep="\n", flush=True)
-    green = sum(outcome.passed for outcome in outcomes)
-    print(f"\n{len(outcomes)} runs, {green} green")
-    return 0 if green == len(outcomes) else 1
+    runs = [(name,) for name in options.conditions] or RUNS
+    green = sum([_run(names, options.python) for names in runs])  # a list: all of them run
+    print(f"\n{len(runs)} runs, {green} green")
+    return 0 if green == len(runs) else 1
 
 
-def _versions(python: str) -> str:
-    code = "import platform, torch; print('Python', platform.python_version(), 'PyTorch', torch.__version__)"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _combined(names: tuple[str, ...]) -> Condition:
-    conditions = [CONDITIONS[name] for name in names]
-    return Condition(
-        {variable: value for condition in conditions for variable, value in condition.environment.items()},
-        sum((condition.arguments for condition in conditions), ()),
-        next((condition.folder for condition in conditions if condition.folder != "clone"), "clone"),
-        any(condition.from_elsewhere for condition in conditions),
-        any(condition.read_only for condition in conditions),
-    )
-
-
-def _run(names: tuple[str, ...], python: str) -> Outcome:
-    condition = _combined(names)
+def _run(names: tuple[str, ...], python: str) -> bool:
+    """Run once, print a line and the tests that failed, and return whether none did."""
+    condition = reduce(Condition.__or__, (CONDITIONS[name] for name in names))
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / condition.folder
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-        environment = {**INHERITED, "PYTHONPATH": str(clone), **condition.environment}
-        command = [python, "-m", "pytest", "-q", *condition.arguments]
-        command += [str(clone)] if condition.from_elsewhere else []
+        environment = {**os.environ, "PYTHONPATH": str(clone), **condition.environment}
+        command = [python, *condition.command, *([str(clone)] if condition.from_elsewhere else [])]
         if condition.read_only:
-            _protect(clone, python, environment)
-            command = [*(UNPRIVILEGED if os.geteuid() == 0 else []), *command, "-p", "no:cacheprovider"]
-        options = {"env": environment, "capture_output": True, "encoding": "utf-8"}
+            unpack = "from helpers import unpack_mnist; unpack_mnist()"
+            subprocess.run([python, "-c", unpack], cwd=clone, env=environment, check=True)
+            _set_modes(clone, folders=0o555, files=0o444)
+            command = [*UNPRIVILEGED, *command, "-p", "no:cacheprovider"]
         start = time.perf_counter()
+        options = {"env": environment, "capture_output": True, "encoding": "utf-8"}
         result = subprocess.run(command, cwd=folder if condition.from_elsewhere else clone, **options)
         seconds = time.perf_counter() - start
-        if condition.read_only:
-            _set_modes(clone, folders=0o755, files=0o644)  # to be removed
-    lines = result.stdout.strip().splitlines() or result.stderr.strip().splitlines() or [""]
-    return Outcome(names, result.returncode == 0, lines[-1], list(failed_tests(result.stdout)), seconds)
-
-
-def _protect(clone: Path, python: str, environment: Mapping[str, str]) -> None:
-    """Unpack the data, for which one must write, then forbid it."""
-    unpack = "from helpers import ensure_mnist; ensure_mnist()"
-    subprocess.run([python, "-c", unpack], cwd=clone, env=environment, check=True)
-    _set_modes(clone, folders=0o555, files=0o444)
+        _set_modes(clone, folders=0o755, files=0o644)  # to be removed
+    lines = (result.stdout + result.stderr).strip().splitlines() or [""]
+    failed = [*failed_tests(result.stdout), *(line for line in lines if "  FAILED  " in line)]
+    state = "RED" if result.returncode else "green"
+    print(f"{' + '.join(names):65} {state:5} {seconds:5.0f} s  {lines[-1]}", *failed, sep="\n    ", flush=True)
+    return result.returncode == 0
 
 
 def _set_modes(clone: Path, *, folders: int, files: int) -> None:
     for path in [clone, *clone.rglob("*")]:
         path.chmod(folders if path.is_dir() else files)
-
-
-def _line(outcome: Outcome) -> str:
-    state = "green" if outcome.passed else "RED"
-    return f"{' + '.join(outcome.names):65} {state:5} {outcome.seconds:5.0f} s  {outcome.summary}"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""Execute notebooks from a fresh kernel each; write executed copies and pages, and print a table of how it went."""
+"""Execute notebooks, each in a fresh kernel; leave executed copies in build/, and print a table of how it went."""
 
 import argparse
+import asyncio
 import base64
-import os
+import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +14,8 @@ from typing import NamedTuple
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
-from nbconvert import HTMLExporter
+
+from helpers.files import atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -32,35 +35,26 @@ class Outcome(NamedTuple):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the notebooks named on the command line, or all; return 1 if one failed, 130 if stopped by Ctrl-C."""
-    options = _parse_arguments(arguments)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run (default: all)")
+    parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks themselves")
+    options = parser.parse_args(arguments)
+    if missing := [str(path) for path in options.notebooks if not path.is_file()]:
+        parser.error(f"no such notebook: {', '.join(missing)}")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # a terminal that cannot print × should not stop a run
     try:
-        outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks]
-    except KeyboardInterrupt:
+        outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks or NOTEBOOKS]
+    except (KeyboardInterrupt, asyncio.CancelledError):  # the latter while a kernel starts
         print("\nstopped; the notebook at work was left as it was", file=sys.stderr)
         return 130
     _print_table(outcomes)
     if not options.in_place:
-        print(f"\nExecuted notebooks and pages: {ROOT / 'build'}")
+        print(f"\nExecuted copies: {ROOT / 'build'}")
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run (default: all)")
-    parser.add_argument(
-        "--in-place", action="store_true", help="store the outputs in the notebooks themselves, instead of under build/"
-    )
-    options = parser.parse_args(arguments)
-    options.notebooks = options.notebooks or NOTEBOOKS
-    missing = [str(path) for path in options.notebooks if not path.is_file()]
-    if missing:
-        parser.error(f"no such notebook: {', '.join(missing)}")
-    return options
-
-
 def _run(path: Path, *, in_place: bool) -> Outcome:
-    """Execute one notebook in its own folder, showing which cell is at work, and write what came out."""
+    """Execute one notebook in its own folder, show which cell is at work, and write the outputs."""
     notebook = nbformat.read(path, as_version=4)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     done = 0
@@ -79,6 +73,7 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
         record_timing=False,
         store_widget_state=not in_place,
         resources={"metadata": {"path": str(path.parent)}},
+        on_notebook_start=_let_ctrl_c_interrupt,
         on_cell_start=show_progress,
     )
     if not sys.stdout.isatty():
@@ -90,16 +85,23 @@ def _run(path: Path, *, in_place: bool) -> Outcome:
     except (CellExecutionError, DeadKernelError) as error:
         passed, result = False, str(error).strip().splitlines()[-1]
         print(f"\n{error}", file=sys.stderr)
-    except AssertionError as error:  # nbclient ends the kernel on Ctrl-C, then stumbles over its absence
-        raise KeyboardInterrupt from error
     seconds = time.perf_counter() - start
     _print_progress("")
     if in_place and passed:
-        _write(nbformat.writes(notebook) + "\n", path)
-        _write_cover(notebook, path.parent)
+        _write(notebook, path)
+        for cell in _tagged(notebook, COVER_TAG):
+            with atomic_write(path.with_name("cover.png")) as part:
+                part.write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
     if not in_place:
-        _write_build(notebook, path)
+        (ROOT / "build").mkdir(exist_ok=True)
+        _write(notebook, ROOT / "build" / path.name)
     return Outcome(path.stem, done, seconds, passed, result)
+
+
+def _let_ctrl_c_interrupt(**_) -> None:
+    """Have Ctrl-C raise KeyboardInterrupt again: nbclient's handler ends the kernel, and the run fails anyhow later."""
+    with contextlib.suppress(NotImplementedError):  # on Windows, where nbclient sets none
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
 def _print_progress(text: str) -> None:
@@ -119,25 +121,9 @@ def _tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.Notebook
     return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
-def _write_cover(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    for cell in _tagged(notebook, COVER_TAG):
-        (folder / "cover.png").write_bytes(base64.b64decode(cell.outputs[0].data["image/png"]))
-
-
-def _write_build(notebook: nbformat.NotebookNode, path: Path) -> None:
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    _write(nbformat.writes(notebook) + "\n", build / path.name)
-    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(ROOT / "tools")])
-    page, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": path.stem}})
-    _write(page, (build / path.name).with_suffix(".html"))
-
-
-def _write(text: str, path: Path) -> None:
-    # By way of a file of this process's own: whatever stops it, or runs beside it, leaves whole files.
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(part, path)
+def _write(notebook: nbformat.NotebookNode, path: Path) -> None:
+    with atomic_write(path) as part:
+        part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
 
 
 def _print_table(outcomes: list[Outcome]) -> None:

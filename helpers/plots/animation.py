@@ -9,22 +9,22 @@ from PIL import Image
 from helpers.plots.style import PIXELS_PER_INCH, show_png
 
 
-def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: float = 10, colours: int = 256) -> None:
-    """Display figures one after the other, for ever, as an animated PNG: it plays in JupyterLab and on a web page.
+def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: float = 10, colors: int = 256) -> None:
+    """Display figures one after the other, in an endless loop, as an animated PNG; web pages and JupyterLab play it.
 
     Args:
-        figures: the frames, all of one size; the last one, which stays for two seconds, gives the palette.
-        alt: what the animation shows, in a sentence.
-        frames_per_second: how fast it plays.
-        colours: size of the palette, from 2 to 256; fewer make a smaller file.
+        figures: Frames, all of one size. The last one stays for two seconds, and its colors are the palette.
+        alt: Description of the animation in one sentence, for readers who cannot see it.
+        frames_per_second: Speed.
+        colors: Number of colors in the palette, from 2 to 256; fewer make a smaller file.
 
     Raises:
-        ValueError: if ``alt`` is empty or there is no frame.
+        ValueError: If ``alt`` is empty or there is no frame.
     """
     frames = [_picture(figure) for figure in figures]
     if not frames:
         raise ValueError("no figures: an animation needs at least one frame")
-    palette = frames[-1].quantize(colours, method=Image.Quantize.MAXCOVERAGE)
+    palette = frames[-1].quantize(colors, method=Image.Quantize.MAXCOVERAGE)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [1000 / frames_per_second] * (len(frames) - 1) + [2000]  # milliseconds
     stored = io.BytesIO()

@@ -1,4 +1,4 @@
-"""One printable page: layers, activation functions, optimisers, tensor views; drawn from what it is given."""
+"""One printable page of layers, activation functions, optimizers and tensor views."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,39 +11,39 @@ from torch import Tensor, nn
 from helpers.plots.storage import draw_storage
 
 A4 = 8.27, 11.69  # inches
-MARGIN = 0.04  # of the page: printers leave a part of it white
-JUMP = 0.3  # between neighbouring points of a derivative: more is no slope, and no line is drawn
+MARGIN = 0.04  # share of the page that printers leave white
+JUMP = 0.3  # a larger difference between two neighboring points of a derivative is a jump: no line joins them
 
 
 def cheat_sheet(
     layers: Mapping[str, tuple[nn.Module, Tensor, str]],
     activations: Mapping[str, Callable[[Tensor], Tensor]],
-    optimisers: Mapping[str, tuple[Tensor, str]],
+    optimizers: Mapping[str, tuple[Tensor, str]],
     surface: Callable[[Tensor], Tensor],
     views: Mapping[str, Tensor],
 ) -> Figure:
-    """Draw the page, A4 upright; ``savefig("cheat_sheet.pdf")`` makes it ready to be printed.
+    """Draw the page, A4 upright; ``savefig("cheat_sheet.pdf")`` stores it for the printer.
 
     Args:
-        layers: under each layer's code the layer, an input for it, and its formula, in Matplotlib's mathematics. The
-            sizes and the numbers of parameters are read from the layer and from what it returns.
-        activations: functions of one number, drawn with their derivatives, which autograd computes.
-        optimisers: under the call that makes each, its path over the surface, (steps + 1, 2), and its update.
-        surface: the loss as a function of two parameters, stacked along the first dimension.
-        views: under the code that makes each, a tensor to be drawn above its storage.
+        layers: For the code of each layer: the layer, an example input, and its formula in Matplotlib's math notation.
+            The shapes and numbers of parameters are measured.
+        activations: For each name, an elementwise function, drawn with its derivative by autograd.
+        optimizers: For the code of each optimizer: its path over the surface, (steps + 1, 2), and its update rule.
+        surface: Loss as a function of two parameters, given as a tensor (2, …).
+        views: For the code of each view, the tensor, drawn above its storage; at most 64 elements and cells.
     """
     figure = Figure(figsize=A4)
     figure.set_layout_engine("constrained", rect=(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN))
     parts = figure.subfigures(4, 1, height_ratios=(2.0, 1.4, 3.4, 2.4), hspace=0.02)
     _table_of_layers(parts[0], layers)
     _curves(parts[1], activations)
-    _paths(parts[2], optimisers, surface)
+    _paths(parts[2], optimizers, surface)
     _storages(parts[3], views)
     return figure
 
 
 def _heading(part: SubFigure, text: str, key: str) -> None:
-    """A title, and on the same line what the letters and lines below it mean."""
+    """Write a title and, on the same line, the meaning of the letters and lines below it."""
     part.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
     part.text(0.99, 0.98, key, ha="right", va="top", fontsize=8, color="0.35")
 
@@ -85,20 +85,20 @@ def _curves(part: SubFigure, activations: Mapping[str, Callable[[Tensor], Tensor
         ax.tick_params(labelsize=7)
 
 
-def _paths(part: SubFigure, optimisers: Mapping[str, tuple[Tensor, str]], surface: Callable[[Tensor], Tensor]) -> None:
+def _paths(part: SubFigure, optimizers: Mapping[str, tuple[Tensor, str]], surface: Callable[[Tensor], Tensor]) -> None:
     _heading(
         part,
-        "Optimisers",
+        "Optimizers",
         "β parameter, g gradient, α learning rate, t number of the step; each path ends near the minimum, +",
     )
-    everywhere = torch.cat([path for path, _ in optimisers.values()])
+    everywhere = torch.cat([path.detach().cpu() for path, _ in optimizers.values()])
     low, high = everywhere.amin(dim=0) - 0.5, everywhere.amax(dim=0) + 0.5
     grid = torch.meshgrid(*(torch.linspace(a, b, 120) for a, b in zip(low.tolist(), high.tolist())), indexing="xy")
     heights = surface(torch.stack(grid))
-    axes = part.subplots(len(optimisers), 2, width_ratios=(1, 1.7), sharex="col")
-    for (left, right), (name, (path, update)) in zip(axes, optimisers.items()):
+    axes = part.subplots(len(optimizers), 2, width_ratios=(1, 1.7), sharex="col")
+    for (left, right), (name, (path, update)) in zip(axes, optimizers.items()):
         left.contour(*grid, heights.sqrt(), levels=6, colors="0.8", linewidths=0.7)
-        left.plot(*path.T, color="C0", linewidth=1.2, marker=".", markersize=2)
+        left.plot(*path.detach().cpu().T, color="C0", linewidth=1.2, marker=".", markersize=2)
         left.plot(0, 0, marker="+", color="C1", markersize=7)
         left.set(xticks=[], yticks=[])
         left.grid(visible=False)

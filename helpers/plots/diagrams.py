@@ -1,4 +1,4 @@
-"""Diagrams drawn from what a model really does."""
+"""The shapes of a model's layers, as blocks."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.plots.style import new_figure
+from helpers.plots.tracing import LayerInfo
 
-HEIGHT_PER_DOUBLING = 2.35  # of a vector's length, in pixels of a feature map: 4,608 units are 28.6 pixels tall
+HEIGHT_PER_DOUBLING = 2.35  # a vector as tall as a map of so many pixels; 4,608 numbers: 28.6 pixels
 
 
-def layer_diagram(stages: Sequence[tuple[str, tuple[int, ...], int]], title: str = "") -> Figure:
-    """What a model does to its input: a block per shape, and between two blocks the operations that lead to the next.
+def layer_diagram(layers: Sequence[LayerInfo], title: str = "") -> Figure:
+    """Blocks for the shapes that an input takes on its way through a model, with the operations between the blocks.
 
     Args:
-        stages: the input, then each operation: its name, its output's shape without the batch, its number of parameters
-            (see ``helpers.model.model_stages``).
-        title: written above.
+        layers: Operations of the model, the input first, as ``trace_layers`` returns them.
+        title: Title of the figure.
     """
-    blocks = _merge_stages(stages)
+    blocks = _merge_layers(layers)
     figure, ax = new_figure(height=2.9)
     tallest = max(_block_size(shape)[1] for _, shape, _ in blocks)
     for position, (operations, shape, parameters) in enumerate(blocks):
@@ -38,10 +38,10 @@ def layer_diagram(stages: Sequence[tuple[str, tuple[int, ...], int]], title: str
     return figure
 
 
-def _merge_stages(stages: Sequence[tuple[str, tuple[int, ...], int]]) -> list[tuple[list[str], tuple[int, ...], int]]:
-    """Join each operation that keeps the shape to the one before it: (names, shape, parameters) per change of shape."""
+def _merge_layers(layers: Sequence[LayerInfo]) -> list[tuple[list[str], tuple[int, ...], int]]:
+    """(Names, shape, parameters) of each block: operations that keep the shape join the one before them."""
     merged: list[tuple[list[str], tuple[int, ...], int]] = []
-    for name, shape, parameters in stages:
+    for name, _, shape, parameters, _ in layers:
         if merged and (shape == merged[-1][1]) and len(merged) > 1:
             names, _, total = merged.pop()
             merged.append(([*names, name], shape, total + parameters))
@@ -51,7 +51,7 @@ def _merge_stages(stages: Sequence[tuple[str, tuple[int, ...], int]]) -> list[tu
 
 
 def _block_size(shape: tuple[int, ...]) -> tuple[float, float]:
-    """Width and height of a block: channels and side of feature maps; 1 and the compressed length of a vector."""
+    """Width and height of a block: for feature maps, channels and side; for a vector, 1 and a log of its length."""
     if len(shape) > 1:
         return shape[0], shape[-1]
     length = shape[0] if shape else 1

@@ -1,33 +1,52 @@
-"""A pad to draw on with the mouse, a pen or a finger, and a figure that answers each stroke."""
+"""A pad to draw on with the mouse, a pen or a finger, and a figure that is redrawn after each stroke."""
 
 import warnings
 from collections.abc import Callable
 from uuid import uuid4
 
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from helpers.digits import PAD_SIDE, PEN_WIDTH, DigitError, Stroke, draw_strokes
 from helpers.plots.style import show
+
+PAD_SIDE, PEN_WIDTH = 280, 20  # pixels
+
+Stroke = list[tuple[float, float]]
+
+
+def draw_strokes(strokes: list[Stroke], *, side: int = PAD_SIDE, pen: int = PEN_WIDTH) -> Image.Image:
+    """Picture of black lines on a white square, drawn with a round pen.
+
+    Args:
+        strokes: Lines, each a list of points (x, y) in pixels from the upper left corner.
+        side: Side of the square, in pixels.
+        pen: Width of the lines, in pixels.
+    """
+    image = Image.new("L", (side, side), "white")
+    draw = ImageDraw.Draw(image)
+    for stroke in strokes:
+        draw.line(stroke, fill="black", width=pen)
+        for x, y in stroke:  # round ends and corners
+            draw.circle((x, y), pen / 2, fill="black")
+    return image
 
 
 def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt: str) -> None:
-    """Show a figure of a first picture, and below it a pad; each stroke on the pad draws the figure anew.
+    """Show the figure of an example, and a pad below it; each stroke on the pad redraws the figure.
 
-    The button Clear wipes the pad, and brings the first figure back.
-
-    Where there is no pad, as on a web page or without ipycanvas, the figure stays as it is. A ``DigitError`` of
-    ``answer``, and what it warns of, is written below the pad.
+    The button Clear wipes the pad and shows the example again. On a web page, or without ipycanvas, there is no pad,
+    and the figure stays as it is.
 
     Args:
-        answer: takes what is on the pad, a black drawing on white, 280×280 pixels, and returns a figure.
-        first: the picture for which the figure is drawn at first.
-        alt: what that figure shows, in a sentence.
+        answer: Function from a picture to a figure. It is called with ``first``, and then with the drawing on the pad:
+            black on white, 280×280 pixels. Its warnings, and a ValueError, are written below the pad.
+        first: Picture of the example.
+        alt: Description of the example's figure in one sentence, for readers who cannot see it.
 
     Raises:
-        ValueError: if ``alt`` is empty.
+        ValueError: If ``alt`` is empty.
     """
-    name = uuid4().hex  # under which later figures replace the first
+    name = uuid4().hex  # later figures with this name replace the first
     show(answer(first), alt, display_id=name)
 
     def redraw(strokes: list[Stroke]) -> str:
@@ -35,7 +54,7 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
             warnings.simplefilter("always")
             try:
                 show(answer(draw_strokes(strokes)), "Your drawing", display_id=name, update=True)
-            except DigitError as error:
+            except ValueError as error:
                 return str(error)
         return "; ".join(str(doubt.message) for doubt in doubts)
 
@@ -53,9 +72,8 @@ def _show_pad(redraw: Callable[[list[Stroke]], str], start_over: Callable[[], No
     import ipywidgets
     from IPython.display import display
 
-    canvas = ipycanvas.Canvas(
-        width=PAD_SIDE, height=PAD_SIDE, layout={"border": "1px solid gray", "width": f"{PAD_SIDE}px"}
-    )
+    layout = {"border": "1px solid gray", "width": f"{PAD_SIDE}px"}
+    canvas = ipycanvas.Canvas(width=PAD_SIDE, height=PAD_SIDE, layout=layout)
     canvas.line_width, canvas.line_cap = PEN_WIDTH, "round"
     clear = ipywidgets.Button(description="Clear", tooltip="Wipe the pad clean")
     message = ipywidgets.Label()

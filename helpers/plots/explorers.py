@@ -10,19 +10,19 @@ from helpers.plots.style import show
 
 
 def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
-    """Show the figure that ``draw`` returns, and below it controls that redraw it.
+    """Show the figure that ``draw`` returns, and controls below it that redraw it.
 
-    The figure is an ordinary picture: where widgets cannot run (a web page, a notebook not yet run, a missing
-    ipywidgets) it stays as it is for the controls' first values.
+    The figure is an ordinary picture. Where widgets cannot run (on a web page, before the notebook is run, without
+    ipywidgets), it stays as it is for the first values of the controls.
 
     Args:
-        draw: takes the controls' values by name and returns a figure.
-        alt: what the figure shows at first, in a sentence.
-        **controls: for each argument of ``draw``, its choices as a tuple: ``(lowest, highest, step, first)`` for a
-            slider, or strings for a menu, of which the first is chosen.
+        draw: Function that takes the values of the controls by name and returns a figure.
+        alt: Description of the first figure in one sentence, for readers who cannot see it.
+        **controls: For each argument of ``draw``, a tuple: ``(lowest, highest, step, first)`` makes a slider; strings
+            make a menu, whose first entry is chosen at first.
 
     Raises:
-        ValueError: if ``alt`` is empty, there is no control, or a control is neither of the two.
+        ValueError: If ``alt`` is empty, there is no control, or a control is neither a slider nor a menu.
     """
     if not controls:
         raise ValueError("no controls: pass at least one, or show the figure with plots.show")
@@ -30,7 +30,7 @@ def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
         if not _is_menu(choices) and not _is_slider(choices):
             raise ValueError(f"{name} must be (lowest, highest, step, first) or strings: got {choices!r}")
     first = {name: choices[0] if _is_menu(choices) else choices[3] for name, choices in controls.items()}
-    picture = uuid4().hex  # the name under which later figures replace the first
+    picture = uuid4().hex  # later figures with this name replace the first
     show(draw(**first), alt, display_id=picture)
 
     def redraw(values: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""A directed graph, drawn by the distance of its nodes from where it begins."""
+"""A directed graph without cycles, drawn from right to left."""
 
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -8,16 +8,17 @@ from helpers.plots.style import new_figure
 
 
 def graph(successors: Mapping[Hashable, Sequence[Hashable]], labels: Mapping[Hashable, str]) -> Figure:
-    """Boxes and arrows: what nothing leads to stands on the right, and every arrow points to the left.
+    """Boxes for the nodes and arrows for the edges; every arrow points to the left.
 
-    A node's column is the number of steps of the longest way that leads to it. Ends, with no successor, are orange.
+    Nodes without predecessors stand on the right. The column of every other node is the length of the longest path
+    that leads to it. Nodes without successors are orange.
 
     Args:
-        successors: for each node, the nodes that its arrows lead to; each of these must be a key, too.
-        labels: for each node, the text in its box.
+        successors: For each node, the nodes to which its arrows lead; each of them must be a key, too.
+        labels: For each node, the text in its box.
 
     Raises:
-        ValueError: if there is no node, if a successor is no key, a label is missing, or arrows lead in a circle.
+        ValueError: If there is no node, a successor is no key, a label is missing, or there is a cycle.
     """
     places = _places(successors)
     if missing := [node for node in successors if node not in labels]:
@@ -38,7 +39,7 @@ def graph(successors: Mapping[Hashable, Sequence[Hashable]], labels: Mapping[Has
 
 
 def _places(successors: Mapping[Hashable, Sequence[Hashable]]) -> dict[Hashable, tuple[int, int]]:
-    """For each node its column, 0 or less, and its row, from 0 downwards."""
+    """Column and row of each node, both 0 or less."""
     if not successors:
         raise ValueError("a graph without nodes cannot be drawn")
     columns: dict[int, list[Hashable]] = {}
@@ -48,9 +49,9 @@ def _places(successors: Mapping[Hashable, Sequence[Hashable]]) -> dict[Hashable,
 
 
 def _distances(successors: Mapping[Hashable, Sequence[Hashable]]) -> dict[Hashable, int]:
-    """For each node, the number of steps of the longest way that leads to it."""
+    """Length of the longest path to each node."""
     steps = dict.fromkeys(successors, 0)
-    for _ in range(len(successors) + 1):  # without a circle, no way is longer than the number of nodes
+    for _ in range(len(successors) + 1):  # without a cycle, no path is longer than this
         changed = False
         for node, following in successors.items():
             for successor in following:

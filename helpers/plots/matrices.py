@@ -1,4 +1,4 @@
-"""Matrices as coloured cells with their numbers."""
+"""Matrices as colored cells with their numbers."""
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -9,20 +9,20 @@ def draw_matrix(ax: Axes, values: Tensor, title: str = "", *, number: str = "g",
     """Draw a matrix into ``ax``: blue below 0, white at 0, red above, each number written in its cell.
 
     Args:
-        ax: where to draw.
-        values: (rows, columns).
-        title: written above.
-        number: the format of the numbers; '' writes none.
-        limit: the magnitude with the strongest colour; None for the largest one among the values.
+        ax: Axes to draw into.
+        values: Matrix (rows, columns).
+        title: Title of the axes.
+        number: Format of the numbers; '' writes none.
+        limit: Magnitude with the strongest color; by default the largest of the values.
 
     Raises:
-        ValueError: if ``values`` has not two dimensions.
+        ValueError: If ``values`` does not have two dimensions.
     """
     if values.ndim != 2:
         raise ValueError(f"expected a matrix (rows, columns): got shape {tuple(values.shape)}")
     values = values.detach().cpu()
     limit = limit or max(values.abs().max().item(), 1e-12)
-    # A scale wider than the values keeps the colours pale enough to read black numbers on.
+    # A scale wider than the values keeps the colors pale enough to read black numbers on.
     ax.imshow(values.numpy(), cmap="RdBu_r", vmin=-1.6 * limit, vmax=1.6 * limit)
     if number:
         for row, line in enumerate(values.tolist()):
@@ -31,11 +31,11 @@ def draw_matrix(ax: Axes, values: Tensor, title: str = "", *, number: str = "g",
     ax.set_title(title, fontsize=10, loc="center")
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
-    for side in ax.spines.values():
-        side.set(visible=True, color="0.6")
+    ax.spines[:].set_visible(True)
+    ax.spines[:].set_color("0.6")
 
 
-def outline(ax: Axes, row: int, column: int, height: int, width: int, colour: str = "C1") -> None:
-    """Draw a frame around the cells from (row, column) on, ``height`` rows and ``width`` columns of them."""
+def highlight_cells(ax: Axes, row: int, column: int, height: int, width: int, color: str = "C1") -> None:
+    """Draw a frame around ``height`` × ``width`` cells of a matrix, the upper left one at (row, column)."""
     corner = (column - 0.5, row - 0.5)
-    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=2.5, zorder=4))
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=4))

@@ -1,4 +1,4 @@
-"""Figures of results: counts, losses, mistakes."""
+"""Figures of results: counts, losses, accuracies, mistakes."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,13 @@ from torch import Tensor
 
 from helpers.plots.style import new_figure
 
+Numbers = Sequence[float] | Sequence[Tensor] | Tensor  # of one dimension
 
-def bars(labels: Sequence[str], values: Sequence[float], *, xlabel: str, ylabel: str, number: str = ",.0f") -> Figure:
+
+def bar_chart(labels: Sequence[str], values: Numbers, *, xlabel: str, ylabel: str, number: str = ",.0f") -> Figure:
     """One bar per label, each with its value written above in the format ``number``."""
     figure, ax = new_figure()
+    values = _floats(values)
     drawn = ax.bar(labels, values)
     ax.bar_label(drawn, [f"{value:{number}}" for value in values], fontsize=9)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -21,18 +24,19 @@ def bars(labels: Sequence[str], values: Sequence[float], *, xlabel: str, ylabel:
 
 
 def loss_curve(
-    curves: dict[str, Sequence[float]], *, batch_size: int = 1, window: int = 50, show_batches: bool = True
+    curves: dict[str, Numbers], *, batch_size: int = 1, window: int = 50, show_batches: bool = True
 ) -> Figure:
-    """Training loss against images seen: each batch's loss in pale, on top the mean of the batches just before.
+    """Training loss against the number of images seen: its running mean, and in pale the loss of each batch.
 
     Args:
-        curves: for each label, the losses of its batches in order, in nats per image.
-        batch_size: images in a batch.
-        window: batches that the mean is taken over; fewer at the beginning.
-        show_batches: draw each batch's loss, too.
+        curves: For each label, the losses of all batches in order, in nats per image.
+        batch_size: Number of images in a batch.
+        window: Number of batches in the running mean; at the beginning, there are fewer.
+        show_batches: Whether to draw the loss of each batch, too.
     """
     figure, ax = new_figure()
     for label, losses in curves.items():
+        losses = _floats(losses)
         images = [batch_size * batch for batch in range(1, len(losses) + 1)]
         (line,) = ax.plot(images, _running_mean(losses, window).tolist(), label=label, zorder=3)
         if show_batches:
@@ -46,20 +50,24 @@ def loss_curve(
     return figure
 
 
+def _floats(values: Numbers) -> list[float]:
+    return [value.item() if isinstance(value, Tensor) else value for value in values]
+
+
 def _running_mean(values: Sequence[float], window: int) -> Tensor:
-    """Mean of each value and those before it, at most ``window`` in all."""
-    sums = torch.as_tensor(values, dtype=torch.float64).cumsum(0)
+    """Mean of each value and the values before it, at most ``window`` in all."""
+    sums = torch.tensor(values, dtype=torch.float64).cumsum(0)
     sums[window:] -= sums[:-window].clone()
     return sums / torch.arange(1, len(sums) + 1).clamp(max=window)
 
 
 def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]]], *, target: float) -> Figure:
-    """Test accuracy against seconds of training: a point for each epoch of each run, a line through their means.
+    """Test accuracy against seconds of training: a point per epoch of each run, and a line through their means.
 
     Args:
-        runs: for each label its runs; each run is a pair (seconds so far, accuracy from 0 to 1) per epoch. The line
-            ends with the shortest run.
-        target: an accuracy, drawn as a line across.
+        runs: For each label, its runs; a run is a list of pairs (seconds so far, accuracy from 0 to 1), one per epoch.
+            The line ends with the shortest run.
+        target: Accuracy from 0 to 1, drawn as a horizontal line.
     """
     figure, ax = new_figure(height=4.0)
     ax.axhline(100 * target, color="0.4", linewidth=1, linestyle="--", label=f"{100 * target:g} %")
@@ -78,13 +86,14 @@ def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]
 
 
 def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
-    """Counts of (true class, predicted class); the colour shows the mistakes only.
+    """Number of images of each pair (true class, predicted class); the color shows the mistakes only.
 
     Args:
-        counts: (C, C); row = true class, column = predicted class.
+        counts: Counts (C, C); row = true class, column = predicted class.
         class_names: C names.
     """
     figure, ax = new_figure(width=6.2, height=5.4)
+    counts = counts.detach().cpu()
     mistakes = counts.clone()
     mistakes.fill_diagonal_(0)
     picture = ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))

@@ -1,4 +1,4 @@
-"""Tensors as views: the elements above, the storage below, and an arrow from each element to the cell it reads."""
+"""Tensors as views of a storage: an arrow leads from each element to the cell that it reads."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from helpers.plots.style import new_figure
 
-MOST_CELLS = 64  # more of them are too narrow to be read on a page
+MOST_CELLS = 64  # more would be too narrow to read
 PAGE_WIDTH = 9.0  # inches
 LABEL_WIDTH = 0.7  # inches, for the names of the rows
 WIDEST_CELL = 0.45  # inches
@@ -24,22 +24,21 @@ CELL_NUMBER, CELL, ELEMENT, INDEX = -0.4, 0.5, 3.5, 4.2
 Index = tuple[int, ...]
 
 
-def storage(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> Figure:
-    """Which storage cell each element of a tensor reads: one panel per tensor.
+def storage_diagram(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> Figure:
+    """The storage cell that each element of a tensor reads: one panel per tensor.
 
-    Above, the elements in the order of their indices, a colour per row; below, the whole storage as a strip of cells,
-    those that are read in grey. An arrow leads from element (i, j, …) to cell offset + i·stride[0] + j·stride[1] + ….
-    Only ``untyped_storage``, ``storage_offset``, ``size``, ``stride`` and ``dtype`` are drawn from.
+    The upper boxes are the elements in the order of their indices, with one color per row. The lower boxes are cells of
+    the storage; gray ones are read. An arrow leads from element (i, j, …) to cell offset + i·stride[0] +
+    j·stride[1] + …. The drawing uses only ``untyped_storage``, ``storage_offset``, ``size``, ``stride``, ``dtype``.
 
     Args:
-        *tensors: each of any number of dimensions, at most 64 elements, over a storage of at most 64 cells.
-        titles: one per tensor, or none.
-        columns: panels side by side, from 1 to 3.
+        *tensors: Tensors of any number of dimensions, with at most 64 elements and 64 storage cells each.
+        titles: Title of each tensor; by default none.
+        columns: Number of panels side by side, from 1 to 3.
 
     Raises:
-        ValueError: if there is no tensor, if columns is out of range, if titles are given but not one per tensor, or if
-            a tensor is too large, has no storage of its own (meta, sparse), or leaves a conjugation or a sign to be
-            applied when it is read.
+        ValueError: If there is no tensor, ``columns`` is out of range, or the number of titles is wrong; if a tensor is
+            too large, has no storage (meta, sparse), or is conjugated or negated only when it is read.
     """
     if not tensors or not 1 <= columns <= 3:
         raise ValueError(f"need at least one tensor, and one to three columns: got {len(tensors)} and {columns}")
@@ -63,24 +62,24 @@ def storage(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> F
 
 
 def draw_storage(ax: Axes, tensor: Tensor, title: str, *, width: float) -> None:
-    """Draw one panel of ``storage`` into ``ax``, which is ``width`` inches wide.
+    """Draw one panel of ``storage_diagram`` into ``ax``, which is ``width`` inches wide.
 
     Raises:
-        ValueError: as ``storage``, for this tensor.
+        ValueError: If the tensor cannot be drawn: see ``storage_diagram``.
     """
     _check(tensor)
     _draw_panel(ax, tensor, title, width, _cell_width(width, _width_in_cells(tensor)))
 
 
 def storage_arrows(ax: Axes) -> dict[Index, tuple[int, str, str]]:
-    """What a panel of ``storage`` shows, read back from its texts and arrows alone.
+    """Content of a panel of ``storage_diagram``, read from its texts and arrows alone.
 
     Args:
-        ax: one of the axes of a figure that ``storage`` returned.
+        ax: Axes of a panel.
 
     Returns:
-        For each element's index, in the order drawn from left to right: the number of the cell that its arrow points
-        at, the value written in the element's box, and the value written in that cell.
+        For the index of each element, from left to right: the number of the cell to which its arrow points, the value
+        written in the element's box, and the value written in that cell.
     """
     written = {text.get_position(): text.get_text() for text in ax.texts}
     arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
@@ -120,7 +119,7 @@ def _draw_panel(ax: Axes, tensor: Tensor, title: str, panel_width: float, cell_w
     # Indices too long to be read side by side stand upright.
     upright = {"rotation": 90, "fontsize": 8} if label_size < 6 else {"fontsize": label_size}
 
-    # Both lines begin at 0; then the shorter one is moved to stand above or below the other's middle.
+    # Both rows of boxes start at 0; then the shorter one is centered above or below the other.
     lead = (_elements_width(tensor.size()) - len(stored)) / 2
     cell_places = [number + 0.5 + max(0, lead) for number in range(len(stored))]
     element_places = [place + max(0, -lead) for place in _element_places(tensor.size())]
@@ -157,7 +156,7 @@ def _cell_count(tensor: Tensor) -> int:
 
 
 def _stored_values(tensor: Tensor) -> list:
-    """The storage's bytes as numbers of the tensor's dtype; bytes left over at the end are no cell."""
+    """Bytes of the storage as numbers of the tensor's dtype; the last bytes may be too few for a cell."""
     storage_bytes = bytearray(tensor.untyped_storage().cpu())[: _cell_count(tensor) * tensor.dtype.itemsize]
     return torch.frombuffer(storage_bytes, dtype=tensor.dtype).tolist() if storage_bytes else []
 
@@ -169,8 +168,8 @@ def _written(value: complex | bool) -> str:
 
 
 def _element_places(size: torch.Size) -> list[float]:
-    """The middle of each element's box, in cells: rows are half a cell apart, planes a whole one, and so on."""
-    gaps = [math.prod(size[d:]) for d in range(1, len(size))]  # after so many elements
+    """Center of each element's box, in cells; there is a gap of half a cell between rows, one between planes, …"""
+    gaps = [math.prod(size[d:]) for d in range(1, len(size))]  # numbers of elements between gaps
     return [number + 0.5 + sum(number // gap for gap in gaps) / 2 for number in range(math.prod(size))]
 
 
@@ -183,7 +182,7 @@ def _label(index: Index) -> str:
 
 
 def _font_size(texts: Sequence[str], width: float) -> float:
-    """The size, at most 10 points, at which the longest text fits into ``width`` inches."""
+    """Size, at most 10 points, at which the longest text fits into ``width`` inches."""
     longest = max(map(len, texts), default=1) or 1
     return min(10, 72 * width / (0.62 * longest + 0.3))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from reading import code_cells, pictures, solved_exercise
+from notebook_io import code_cells, pictures, solved_exercise
 from servers import jupyterlab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,7 @@ ENDED = """() => {
     const prompts = [...document.querySelectorAll(".jp-CodeCell .jp-InputPrompt")].map(prompt => prompt.textContent);
     return prompts.some(text => /\\d/.test(text)) && !prompts.some(text => text.includes("*"));
 }"""
+IN_VIEW = "heading => { const { y } = heading.getBoundingClientRect(); return 0 < y && y < innerHeight }"
 ERROR = '.jp-OutputArea-output[data-mime-type*="err"]'
 
 pytestmark = pytest.mark.browser
@@ -43,14 +44,10 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
     for name, settings in SETTINGS.items():
-        (folder / "settings" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "settings" / name).write_text(json.dumps(settings))
-    places = {
-        "JUPYTER_CONFIG_DIR": "config",
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-    }
-    environment = {variable: str(folder / name) for variable, name in places.items()}
+        (folder / "LAB_SETTINGS" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "LAB_SETTINGS" / name).write_text(json.dumps(settings))
+    places = ("_CONFIG", "LAB_SETTINGS", "LAB_WORKSPACES")
+    environment = {f"JUPYTER{name}_DIR": str(folder / name) for name in places}
     with jupyterlab(folder=folder / "notebooks", PYTHONPATH=str(ROOT), **environment) as server:
         yield server, folder / "notebooks"
 
@@ -60,8 +57,8 @@ def notebook(request, lab, browser):
     """A notebook's page, all its cells run by the menu, and the file that it was saved to."""
     server, folder = lab
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(MINUTE / 4)
-    page.goto(f"http://127.0.0.1:{server.port}/lab/tree/{request.param.name}?token={server.token}&reset")
+    page.set_default_timeout(MINUTE)
+    page.goto(f"{server['url']}lab/tree/{request.param.name}?token={server['token']}&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=MINUTE)
     wait_until_idle(page)
     menu(page, "Edit", "Clear Outputs of All Cells")
@@ -71,7 +68,7 @@ def notebook(request, lab, browser):
     path = folder / request.param.name
     path.unlink()
     menu(page, "File", "Save Notebook")
-    wait_until_written(page, path)
+    wait_until(page, lambda: is_whole(path), f"{path.name} was not saved")
     yield page, path
     page.close()
 
@@ -89,18 +86,23 @@ def wait_until_all_cells_ran(page):
 
 
 def wait_until_idle(page):
-    idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
-    page.wait_for_selector(idle, timeout=MINUTE, state="attached")
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=2 * MINUTE)  # in the status bar
 
 
-def wait_until_written(page, path):
-    size = 0
-    for _ in range(60):
-        page.wait_for_timeout(500)
-        before, size = size, path.stat().st_size if path.exists() else 0
-        if size == before > 0:
+def wait_until(page, fulfilled, what):
+    """JupyterLab replaces pictures and files as wholes, so there is no element to watch."""
+    for _ in range(120):
+        if fulfilled():
             return
-    pytest.fail(f"{path.name} was not saved")
+        page.wait_for_timeout(250)
+    pytest.fail(what)
+
+
+def is_whole(path):
+    try:
+        return bool(nbformat.read(path, as_version=4).cells)
+    except (OSError, ValueError):
+        return False
 
 
 def test_all_cells_ran_without_an_error(notebook):
@@ -124,29 +126,21 @@ def test_every_figure_is_visible(notebook):
     assert all(natural > 0 for _, natural in shown)
 
 
-def test_the_table_of_contents_leads_to_each_section(notebook):
+def test_the_table_of_contents_and_the_links_lead_to_their_section(notebook):
     page, path = notebook
     headings = re.findall(r"^## (.+)$", "\n".join(cell.source for cell in nbformat.read(path, 4).cells), re.MULTILINE)
     assert headings
     page.locator('.lm-TabBar-tab[title^="Table of Contents"]').click()
-    for heading in headings[1], headings[-1]:
-        page.locator(".jp-TableOfContents .jp-tocItem-content", has_text=heading).first.click()
-        shown = page.locator(".jp-RenderedMarkdown h2", has_text=heading).first
-        wait_until_in_view(page, shown)
-
-
-def wait_until_in_view(page, element):
-    in_view = "element => { const y = element.getBoundingClientRect().y; return 0 < y && y < innerHeight }"
-    page.wait_for_function(in_view, arg=element.element_handle())
-
-
-def test_the_links_of_the_contents_lead_to_their_section(notebook):
-    page, _ = notebook
+    in_contents = page.locator(".jp-TableOfContents .jp-tocItem-content")
     link = page.locator('.jp-RenderedMarkdown li a[href^="#"]:not(.jp-InternalAnchorLink)').last
-    name = link.inner_text()
-    link.click()
-    shown = page.locator(".jp-RenderedMarkdown h2", has_text=name).first
-    wait_until_in_view(page, shown)
+    for heading, way in (
+        (headings[1], in_contents.filter(has_text=headings[1]).first),
+        (headings[-1], in_contents.filter(has_text=headings[-1]).first),
+        (link.inner_text(), link),
+    ):
+        way.click()
+        shown = page.locator(".jp-RenderedMarkdown h2", has_text=heading).first
+        page.wait_for_function(IN_VIEW, arg=shown.element_handle())
 
 
 def test_an_exercise_answers(notebook):
@@ -155,7 +149,7 @@ def test_an_exercise_answers(notebook):
     solved = [(position, solved_exercise(content, cell)) for position, cell in enumerate(content.cells)]
     exercises = [(position, *found) for position, found in solved if found]
     if not exercises:
-        assert path.name.startswith("05")
+        assert "cheat_sheet" in path.name, "the exercises are missing"
         pytest.skip("this notebook has no exercises")
     position, exercise, solution = exercises[0]
     cell = page.locator(".jp-Notebook .jp-Cell").nth(position)
@@ -175,27 +169,24 @@ def test_sliders_redraw_their_figure(notebook):
     page, path = notebook
     handles = page.locator(".jp-OutputArea .noUi-handle")
     if not handles.count():
-        assert not path.name.startswith("01"), "the sliders are missing"
+        assert "refresher" not in path.name, "the sliders are missing"
         pytest.skip("this notebook has no sliders")
-    for index in range(handles.count()):
-        handle = handles.nth(index)
+    for handle in handles.all():
         figure = handle.locator("xpath=ancestor::div[contains(@class, 'jp-CodeCell')]").locator("img")
-        handle.scroll_into_view_if_needed()
-        before = figure.get_attribute("src")
-        drag(page, handle.bounding_box(), [(40, 0)])
-        wait_for_another_picture(page, figure, before)
+        redrawn(page, figure, lambda handle=handle: drag(page, handle, [(40, 0)]))
 
 
-def wait_for_another_picture(page, figure, before):
-    for _ in range(60):  # JupyterLab replaces the element, so there is none to watch
-        page.wait_for_timeout(250)
-        if figure.get_attribute("src") != before:
-            return
-    pytest.fail("the figure stayed as it was")
+def redrawn(page, figure, change):
+    """Change something, and wait until the figure is another picture."""
+    before = figure.get_attribute("src")
+    change()
+    wait_until(page, lambda: figure.get_attribute("src") != before, "the figure stayed as it was")
 
 
-def drag(page, box, steps):
-    """Press in the middle of the box, move by each step in turn, release."""
+def drag(page, element, steps):
+    """Press in the middle of an element, move by each step in turn, release."""
+    element.scroll_into_view_if_needed()
+    box = element.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
@@ -209,17 +200,10 @@ def test_a_digit_drawn_on_the_pad_is_read(notebook):
     page, path = notebook
     pad = page.locator(".jp-OutputArea canvas")
     if not pad.count():
-        assert not path.name.startswith("03"), "the pad is missing"
+        assert "convnet" not in path.name, "the pad is missing"
         pytest.skip("this notebook has no pad")
     figure = page.locator(".jp-Cell", has=pad).locator("img")
-    pad.scroll_into_view_if_needed()
-    before = figure.get_attribute("src")
-    drag(page, pad.bounding_box(), [(0, -90), (0, 200)])  # a one
-    wait_for_another_picture(page, figure, before)
+    redrawn(page, figure, lambda: drag(page, pad, [(0, -90), (0, 200)]))  # a one
     assert 0.03 < pad.evaluate(INK) < 0.1  # a line of 20 by 200 pixels, of 280 by 280
-    first = figure.get_attribute("src")
-    page.get_by_role("button", name="Clear").click()
-    wait_for_another_picture(page, figure, first)
-    example = figure.get_attribute("src")
-    drag(page, pad.bounding_box(), [(-50, -80), (100, 0), (-60, 180)])
-    wait_for_another_picture(page, figure, example)
+    redrawn(page, figure, page.get_by_role("button", name="Clear").click)
+    redrawn(page, figure, lambda: drag(page, pad, [(-50, -80), (100, 0), (-60, 180)]))

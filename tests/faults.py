@@ -1,23 +1,18 @@
-"""Ways in which files, and those who write them, come to harm."""
+"""Ways in which files, and those who write them, come to faults."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-NOBODY = 65534
-
 
 def truncate(path: Path) -> None:
     """As by a copy that was broken off."""
     os.truncate(path, path.stat().st_size // 2)
-
-
-def empty(path: Path) -> None:
-    """As by a power cut."""
-    os.truncate(path, 0)
 
 
 def flip_a_bit(path: Path) -> None:
@@ -27,9 +22,11 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(contents)
 
 
-def overwrite(path: Path) -> None:
-    """As by another program."""
-    path.write_bytes(b"something else")
+def run_until_killed(script: str) -> None:
+    """Run Python code that ends in ``os._exit(9)``: like a killed process, it cleans nothing up."""
+    path = os.pathsep.join(sys.path)
+    result = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path})
+    assert result.returncode == 9
 
 
 @contextmanager
@@ -42,18 +39,3 @@ def full_disk(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def without_privileges() -> Iterator[None]:
-    """Be an ordinary user for a while: root may read and write everything."""
-    if not hasattr(os, "geteuid"):
-        pytest.skip("Windows knows no modes of files")
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 ROW = re.compile(r"^\| \*\*(.+?)\*\* \| .+? \| \[([\d.]+)\]\((.+?)#(.+?)\) \|$", re.MULTILINE)
 
 

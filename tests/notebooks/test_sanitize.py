@@ -1,0 +1,70 @@
+"""What the patterns hide: the lines that differ between runs, where they are right, and nothing else."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbval.plugin import coalesce_streams, get_sanitize_patterns
+
+from notebook_io import code_cells
+
+HERE = Path(__file__).parent
+CONFIGURATION = (HERE / "nbval_sanitize.cfg").read_text(encoding="utf-8")
+PATTERNS = get_sanitize_patterns(CONFIGURATION)
+
+# A line, values that may stand in it, and near misses.
+LINES = [
+    ("device: {}", "cpu or cuda:1 or gpu:0", "meta or cuda or cpu:0"),
+    ("one by one takes {}× the time of slicing", "86.7 or 5.1", "4.9 or 0.1"),
+    ("at side 2048, copying takes {}× the time of transposing", "10323.2 or 50.1", "49.9 or 0.0"),
+    ("variance with 8 images a batch: {}× that with 128; expected 16", "17.2", "1.2 or 17.3"),
+    ("epoch 1: 100%|██████████| 1875/1875 [00:11<00:00, {}]", "161.17batch/s, loss=0.064 or  9.30batch/s, loss=0.121",
+     "161.17batch/s, loss=1.999 or 161.17batch/s, loss=0.000"),
+    ("Test dataset: Overall Loss: 0.0447, Overall Accuracy: {}", "9832/10000 (98.32%) or 9701/10000 (97.01%)",
+     "9832/10000 (98%) or 9701/10000 (100%) or 9701/10000 (100.00%) or 9832/10000 (98.41%) or 9600/10000 (96.00%)"),
+    ("test accuracy {} %", "98.41 or 99.03", "97.99 or 9.84 or 100.00"),
+    ("Adam: {} %", "1.0× as fast as before, validation accuracy 95.3", "0.0× or 1.0× as fast as before"),
+    ("small network         1,338,624 FLOPs an image, {} % of peak", "28.4 GFLOP/s, 7.5 or 112.0 GFLOP/s, 31.2",
+     "28.4 GFLOP/s, 9999.9 or 28.4 GFLOP/s, 175.0 or 28.4 GB/s, 7.5"),
+    ("one training takes {} s", "2.5 or 48.0", "0.0 or -2.5"),
+    ("95 % interval: {}", "99.06 % to 99.15 % or 99.11 % to 99.19 %",
+     "99.99 % to 98.00 % or 99.15 % to 99.06 % or 99.14 % to 99.11 %"),
+    ("to a mean of 99 %: PyTorch's example {} s, the recipe 4.4 s", "412.9", "0.1 or 412.8"),  # by a committed file
+    ("the example takes {}× as long", "94.6", "0.0 or 94.5"),
+    ("rank 0 of 1: process {} on cpu", "7 or 21587", "0 or -1"),
+]  # fmt: skip
+
+
+def sanitize(text):
+    """As IPyNbCell.sanitize does it."""
+    for regex, replacement in PATTERNS:
+        text = re.sub(regex, replacement, text)
+    return text
+
+
+@pytest.mark.parametrize(("line", "right", "wrong"), LINES)
+def test_right_values_are_taken_for_each_other_and_wrong_ones_are_not(line, right, wrong):
+    (equal,) = {sanitize(line.format(value)) for value in right.split(" or ")}
+    others = {sanitize(line.format(value)) for value in wrong.split(" or ")}
+    assert equal not in others and len(others) == len(wrong.split(" or "))
+
+
+def stored_texts():
+    for path in sorted((HERE.parents[1] / "notebooks").glob("*.ipynb")):
+        for cell in code_cells(nbformat.read(path, as_version=4)):
+            for output in coalesce_streams(cell.outputs):
+                yield from [output[kind] for kind in ("text", "evalue") if kind in output]
+                yield from [text for kind, text in output.get("data", {}).items() if kind.startswith("text/")]
+
+
+def test_each_pattern_fits_as_many_lines_as_its_title_says():
+    titles = re.findall(r"^\[(notebooks? .*: (\d+) lines?)\]\nregex: ", CONFIGURATION, flags=re.MULTILINE)
+    texts = list(stored_texts())
+    for (title, lines), (regex, _) in zip(titles, PATTERNS, strict=True):
+        assert sum(len(re.findall(regex, text)) for text in texts) == int(lines), title
+
+
+def test_each_pattern_describes_a_whole_line():
+    for regex, _ in PATTERNS:
+        assert regex.startswith("(?m)^") and regex.endswith("$") and not re.search(r"(?<!\\)\.", regex), regex

@@ -1,0 +1,161 @@
+"""A reader's own picture of a digit, whatever it looks like, comes out as an image of MNIST."""
+
+import io
+import re
+import struct
+import zlib
+
+import pytest
+import torch
+from PIL import Image, ImageChops, ImageOps
+from scipy import ndimage
+from torchvision.datasets import MNIST
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers import DATA_ROOT, DigitError, draw_strokes, prepare_digit, unpack_mnist
+
+SAMPLES = sorted((DATA_ROOT / "digits").glob("*_*.*"))
+SEVEN = draw_strokes([[(70, 60), (210, 60), (130, 240)]])  # (280, 280)
+MASK = ImageOps.invert(SEVEN)
+
+
+def distance(first, second):
+    first, second = (prepare_digit(picture).centered for picture in (first, second))
+    return (first - second).abs().mean().item()  # moved by one pixel, a digit differs by 0.06 from itself
+
+
+def painted(mode, paper, ink, size=SEVEN.size, place=(0, 0)):
+    picture = Image.new(mode, size, paper)
+    picture.paste(ink, place, mask=MASK)
+    return picture
+
+
+def gray(values):
+    return Image.fromarray(values.numpy())
+
+
+def raw(mode, size):
+    picture = SEVEN.resize((size, size))
+    return Image.frombytes(mode, picture.size, picture.convert(mode).tobytes())
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("error")
+def test_samples_come_out_as_images_of_mnist(path):
+    steps = prepare_digit(path)
+    with Image.open(path) as picture:
+        assert steps.gray.shape == steps.ink.shape == picture.size[::-1]
+    assert not torch.cat([steps.ink[0], steps.ink[-1], steps.ink[:, 0], steps.ink[:, -1]]).any()
+    assert max(steps.boxed.shape) == 20
+    assert steps.centered.shape == (28, 28) and steps.centered.dtype == torch.float32
+    assert steps.centered.min() == 0 and steps.centered.max() == 1
+    torch.testing.assert_close(steps.centered.sum(), steps.boxed.sum())
+    assert torch.tensor(ndimage.center_of_mass(steps.centered.numpy())).sub(14).abs().max() <= 0.5
+
+
+def test_images_of_mnist_stay_as_they_are():
+    unpack_mnist()
+    images = MNIST(DATA_ROOT, train=False).data[:200]  # (200, 28, 28), 0 paper to 255 ink
+    changes = [(prepare_digit(gray(image)).centered - image / 255).abs().mean() for image in images]
+    assert torch.stack(changes).mean() < 0.02
+
+
+KINDS = {
+    "light on dark": MASK,
+    "in a wide frame": painted("L", "white", "black", (600, 400), (300, 100)),
+    "on yellow": painted("RGB", "yellow", "darkblue"),
+    "for print": painted("RGB", "white", "darkblue").convert("CMYK"),
+    "with a palette": painted("RGB", "white", "darkblue").convert("P"),
+    "black, transparent": painted("RGBA", (0, 0, 0, 0), "black"),
+    "white, transparent": painted("RGBA", (0, 0, 0, 0), "white"),
+    "16 bits": raw("I;16", 280).point(lambda value: value * 200),
+    "16 bits in another order, large": raw("I;16B", 1700),
+    "float, large": SEVEN.resize((1700, 1700)).convert("F"),
+    "two colors, large": SEVEN.resize((1700, 1700)).convert("1"),
+    "lit from one side": gray((pil_to_tensor(SEVEN)[0] * torch.linspace(0.4, 1, 280)).byte()),
+    "with dust": ImageChops.darker(SEVEN, draw_strokes([[(9, 250)]], pen=4)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_all_kinds_give_the_same_digit(kind):
+    before = KINDS[kind].tobytes()
+    assert distance(KINDS[kind], SEVEN) < 0.01
+    assert max(prepare_digit(KINDS[kind]).gray.shape) <= 850  # enough for 20 pixels, and fast
+    assert KINDS[kind].tobytes() == before
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: to be turned by 90° clockwise
+    SEVEN.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "photo.jpg", exif=exif)
+    assert distance(tmp_path / "photo.jpg", SEVEN) < 0.02
+    with Image.open(tmp_path / "photo.jpg") as photo:
+        assert distance(photo, SEVEN) < 0.02
+
+
+def test_doubtful_pictures_are_warned_of():
+    with pytest.warns(UserWarning, match="several digits"):
+        prepare_digit(draw_strokes([[(60, 60), (60, 220)], [(160, 60), (220, 220)]]))
+    with pytest.warns(UserWarning, match="more than half"):
+        prepare_digit(ImageOps.expand(Image.new("L", (84, 84)), 8, "white"))
+
+
+def test_what_is_pale_or_narrow_still_gives_a_digit():
+    strip = Image.new("L", (10_000, 9), "white")
+    strip.paste("black", (4000, 2, 4030, 6))
+    assert prepare_digit(strip).gray.shape == (1, 834)
+    pale = torch.full((200, 200), 255, dtype=torch.uint8)
+    pale[20:80, 20:80] = 178
+    pale[130:180:4, 20:180:4] = pale[131:180:4, 20:180:4] = pale[20:120:4, 140:180:4] = 0  # each dot is dust
+    assert prepare_digit(gray(pale)).boxed.shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (Image.new("L", (200, 200), "white"), "no digit found"),
+        (Image.new("L", (200, 200), "black"), "no digit found"),
+        (Image.new("RGBA", (200, 200), (0, 0, 0, 0)), "no digit found"),
+        (gray((230 + 4 * torch.randn(200, 200, generator=torch.Generator().manual_seed(0))).byte()), "no digit found"),
+        (gray(torch.rand(50, 50).index_fill(0, torch.tensor(3), torch.nan)), "NaN"),
+        (Image.new("L", (7, 200)), "7×200 pixels are too small"),
+    ],
+)
+def test_pictures_without_a_digit_are_refused(picture, message):
+    with pytest.raises(DigitError, match=message):
+        prepare_digit(picture)
+
+
+def png(side):
+    """File of a picture that claims to be larger, or smaller, than its pixels."""
+    SEVEN.save(file := io.BytesIO(), "PNG")
+    start, header, rest = file.getvalue()[:12], file.getvalue()[12:29], file.getvalue()[33:]
+    header = header[:4] + struct.pack(">II", side, side) + header[12:]
+    return start + header + struct.pack(">I", zlib.crc32(header)) + rest
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot identify"),
+        (b"P5 2x 2 255 ", "invalid"),  # Pillow raises a ValueError
+        (png(280)[:-200], "truncated"),
+        (png(9_000), "too large"),  # before the pixels are read
+        (png(100_000), "decompression bomb"),
+    ],
+    ids=["empty", "bad header", "truncated", "large", "enormous"],
+)
+def test_files_that_cannot_be_read_are_refused_by_name(tmp_path, monkeypatch, content, message):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "mine.png").write_bytes(content)
+    with pytest.raises(DigitError, match=rf"mine\.png cannot be read .*{message}.*PNG or JPEG"):
+        prepare_digit("~/mine.png")
+
+
+def test_files_that_cannot_be_opened_are_named_with_their_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("nowhere.png", "."):  # a folder is a PermissionError on Windows
+        with pytest.raises(OSError, match=re.escape(str(tmp_path / name))):
+            prepare_digit(name)
