@@ -45,20 +45,17 @@ def train(
     scheduler: LRScheduler | None = None,
     progress: bool = True,
 ) -> list[float]:
-    """Train ``model`` for one epoch, one optimizer step per batch; it stays in training mode.
+    """Train ``model`` for one epoch, one optimizer step per batch; return each batch's loss before its step.
 
     Args:
-        model: Network on ``device``. The default loss expects log-probabilities (N, classes) as its output.
+        model: Network on ``device``, left in training mode. The default loss expects log-probabilities (N, classes).
         device: Device to which each batch is moved.
         train_dataloader: Batches of images (N, …) and labels (N,).
         optim: Optimizer of the model's parameters.
-        epoch: Number of the epoch, for the progress bar and the log.
-        loss_function: Mean loss of a batch, from the model's output and the labels.
+        epoch: Number of the epoch, for the progress bar and errors.
+        loss_function: Mean loss of a batch, from the model's output and the labels; by default in nats per image.
         scheduler: Learning-rate schedule, stepped after every batch.
         progress: Whether to show a progress bar with the mean loss of the last 100 batches.
-
-    Returns:
-        The loss of each batch before its step; by default the negative log-likelihood, in nats per image.
 
     Raises:
         FloatingPointError: If a loss is NaN or infinite, at most 20 batches later: the parameters have moved on.
