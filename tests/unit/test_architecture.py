@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "digits": f"{CORE} torchvision numpy scipy PIL",
     "checkpoint": f"{CORE} numpy",
     "distributed": f"{CORE} helpers.recipe helpers.checkpoint",
-    "plots": "torch matplotlib numpy PIL cycler IPython ipywidgets ipycanvas helpers.plots",
+    "plots": "torch matplotlib numpy PIL IPython ipywidgets ipycanvas helpers.plots",
 }
 SEEDING = re.compile(r"\b(manual_seed\w*|default_rng|RandomState)\b|\b(Generator|seed)\(")
 
