@@ -125,7 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     local_rank, local_world_size = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
     device = _own_device(options.device, local_rank, local_world_size)
     if device.type == "cpu":
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // local_world_size))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // local_world_size))
         dist.init_process_group("gloo")
     else:
         torch.cuda.set_device(device)

@@ -1,4 +1,4 @@
-"""Ways in which files, and those who write them, come to faults."""
+"""Faults of files, and of the programs that write them."""
 
 import os
 import subprocess

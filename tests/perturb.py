@@ -103,7 +103,8 @@ def _run(names: tuple[str, ...], python: str) -> bool:
         options = {"env": environment, "capture_output": True, "encoding": "utf-8"}
         result = subprocess.run(command, cwd=folder if condition.from_elsewhere else clone, **options)
         seconds = time.perf_counter() - start
-        _set_modes(clone, folders=0o755, files=0o644)  # to be removed
+        if condition.read_only:
+            _set_modes(clone, folders=0o755, files=0o644)  # to be removed
     lines = (result.stdout + result.stderr).strip().splitlines() or [""]
     failed = [*failed_tests(result.stdout), *(line for line in lines if "  FAILED  " in line)]
     state = "RED" if result.returncode else "green"
