@@ -3,13 +3,14 @@
 from helpers.plots.animation import show_animation
 from helpers.plots.architectures import architecture_gallery
 from helpers.plots.cheat_sheet import cheat_sheet
-from helpers.plots.diagrams import layer_diagram
+from helpers.plots.diagrams import Stage, network_diagram
 from helpers.plots.drawing import draw_strokes, drawing_pad
 from helpers.plots.explorers import explorer
 from helpers.plots.graph import graph
-from helpers.plots.images import digit_steps, image_grid, prediction
+from helpers.plots.images import digit_steps, image_grid
+from helpers.plots.marks import connect_cells, draw_band, draw_dots, draw_image, label_lines
 from helpers.plots.matrices import draw_matrix, highlight_cells
 from helpers.plots.results import accuracy_against_time, bar_chart, confusion_matrix, loss_curve
 from helpers.plots.storage import storage_arrows, storage_diagram
-from helpers.plots.style import new_figure, show, use_style
+from helpers.plots.style import ACCENT, FORWARD, PALE, SIGNED_MAP, UNSIGNED_MAP, new_figure, show, use_style
 from helpers.plots.tracing import LayerInfo, trace_layers

@@ -10,16 +10,18 @@ from torch import Tensor, nn
 from helpers.plots.style import new_figure
 from helpers.plots.tracing import LayerInfo, trace_layers
 
+# Grounds of blocks. Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021,
+# https://arxiv.org/abs/2107.02270.
 COLORS = {
-    "fully connected": "C0",
-    "convolution": "C1",
-    "transposed convolution": "C2",
-    "recurrent": "C4",
-    "attention": "C8",
-    "pooling": "C5",
-    "normalization": "C7",
-    "activation": "C9",
-    "sum": "C6",
+    "fully connected": "#3f90da",
+    "convolution": "#ffa90e",
+    "transposed convolution": "#bd1f01",
+    "recurrent": "#832db6",
+    "attention": "#717581",
+    "pooling": "#a96b59",
+    "normalization": "#b9ac70",
+    "activation": "#92dadd",
+    "sum": "#e76300",
     "other": "0.7",
 }
 KINDS = {

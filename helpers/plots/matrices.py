@@ -4,9 +4,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from helpers.plots.style import ACCENT, SIGNED_MAP
+
 
 def draw_matrix(ax: Axes, values: Tensor, title: str = "", *, number: str = "g", limit: float | None = None) -> None:
-    """Draw a matrix into ``ax``: blue below 0, white at 0, red above, each number written in its cell.
+    """Draw a matrix into ``ax``: purple below 0, white at 0, green above, each number written in its cell.
 
     Args:
         ax: Axes to draw into.
@@ -23,7 +25,7 @@ def draw_matrix(ax: Axes, values: Tensor, title: str = "", *, number: str = "g",
     values = values.detach().cpu()
     limit = limit or max(values.abs().max().item(), 1e-12)
     # A scale wider than the values keeps the colors pale enough to read black numbers on.
-    ax.imshow(values.numpy(), cmap="RdBu_r", vmin=-1.6 * limit, vmax=1.6 * limit)
+    ax.imshow(values.numpy(), cmap=SIGNED_MAP, vmin=-1.6 * limit, vmax=1.6 * limit)
     if number:
         for row, line in enumerate(values.tolist()):
             for column, value in enumerate(line):
@@ -35,7 +37,7 @@ def draw_matrix(ax: Axes, values: Tensor, title: str = "", *, number: str = "g",
     ax.spines[:].set_color("0.6")
 
 
-def highlight_cells(ax: Axes, row: int, column: int, height: int, width: int, color: str = "C1") -> None:
+def highlight_cells(ax: Axes, row: int, column: int, height: int, width: int, color: str = ACCENT) -> None:
     """Draw a frame around ``height`` × ``width`` cells of a matrix, the upper left one at (row, column)."""
     corner = (column - 0.5, row - 0.5)
     ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=color, linewidth=2.5, zorder=4))

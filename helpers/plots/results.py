@@ -1,13 +1,14 @@
 """Figures of results: counts, losses, accuracies, mistakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from torch import Tensor
 
-from helpers.plots.style import new_figure
+from helpers.plots.marks import label_lines
+from helpers.plots.style import ACCENT, FORWARD, MUTED, PARAMETER, UNSIGNED_MAP, new_figure
 
 Numbers = Sequence[float] | Sequence[Tensor] | Tensor  # of one dimension
 
@@ -24,29 +25,34 @@ def bar_chart(labels: Sequence[str], values: Numbers, *, xlabel: str, ylabel: st
 
 
 def loss_curve(
-    curves: dict[str, Numbers], *, batch_size: int = 1, window: int = 50, show_batches: bool = True
+    losses: Numbers, after_epochs: Mapping[str, Numbers] | None = None, *, batch_size: int, window: int = 100
 ) -> Figure:
-    """Training loss against the number of images seen: its running mean, and in pale the loss of each batch.
+    """Training loss against the number of images seen, and what was measured after each epoch, on a logarithmic scale.
 
     Args:
-        curves: For each label, the losses of all batches in order, in nats per image.
+        losses: Loss of every batch in order, in nats per image: drawn in pale, and their running mean as a line.
+        after_epochs: For the name of each measurement, its value after each epoch of equal length.
         batch_size: Number of images in a batch.
         window: Number of batches in the running mean; at the beginning, there are fewer.
-        show_batches: Whether to draw the loss of each batch, too.
     """
-    figure, ax = new_figure()
-    for label, losses in curves.items():
-        losses = _floats(losses)
-        images = [batch_size * batch for batch in range(1, len(losses) + 1)]
-        (line,) = ax.plot(images, _running_mean(losses, window).tolist(), label=label, zorder=3)
-        if show_batches:
-            ax.plot(images, losses, color=line.get_color(), alpha=0.2, linewidth=0.8)
-    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log")
+    figure, ax = new_figure(height=3.6)
+    losses = _floats(losses)
+    images = [batch_size * batch for batch in range(1, len(losses) + 1)]
+    ax.plot(images, losses, color=FORWARD, alpha=0.15, linewidth=0.6)
+    means = _running_mean(losses, window).tolist()
+    ax.plot(images, means, color=FORWARD, linewidth=2.2, label=f"training, mean of {window} batches")
+    for color, (name, values) in zip((ACCENT, PARAMETER, MUTED), (after_epochs or {}).items()):
+        values = _floats(values)
+        ends = [images[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
+        ax.plot(ends, values, "o", color=color, markersize=7, label=name, zorder=4)
+    lowest = min([*means, *(value for values in (after_epochs or {}).values() for value in _floats(values))])
+    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, images[-1] * 1.01))
+    ax.set_ylim(0.6 * lowest, 1.2 * max(losses))  # single batches may have a loss of nearly 0
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.legend(title=f"mean of {window} batches", loc="upper left", bbox_to_anchor=(1, 1))
+    label_lines(ax, number="{:.3f}")
     return figure
 
 
@@ -96,7 +102,7 @@ def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
     counts = counts.detach().cpu()
     mistakes = counts.clone()
     mistakes.fill_diagonal_(0)
-    picture = ax.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))
+    ax.imshow(mistakes.numpy(), cmap=UNSIGNED_MAP, vmin=0, vmax=max(1, mistakes.max().item()))
     for row, column in counts.nonzero().tolist():
         weight = "bold" if row == column else "normal"
         color = "white" if mistakes[row, column] > 0.6 * mistakes.max() else "black"
@@ -106,5 +112,4 @@ def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
     ax.set_xticklabels(class_names)
     ax.set_yticklabels(class_names)
     ax.grid(visible=False)
-    figure.colorbar(picture, label="mistakes (images)", shrink=0.8)
     return figure

@@ -1,4 +1,4 @@
-"""The look of all figures, and their display in a notebook."""
+"""The visual language of all figures, and their display in a notebook."""
 
 import base64
 import io
@@ -9,28 +9,42 @@ from matplotlib.figure import Figure
 
 PIXELS_PER_INCH = 96  # in a browser; a figure 9 inches wide fills the page of a notebook
 
-# Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021, https://arxiv.org/abs/2107.02270.
-COLORS = [
-    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
-    "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
-]  # fmt: skip
+# One meaning, one color, in every figure. On white all but PALE have the contrast of text, PALE that of lines.
+INK = "#1a1a1a"  # images, input data, text
+FORWARD = "#1666b0"  # values and activations on their way forward
+GRADIENT = "#c84c00"  # gradients on their way backward
+PARAMETER = "#0b5d3b"
+ACCENT = "#a0006e"  # the hero of a comparison ...
+PALE = "#8c8c8c"  # ... the others ...
+MUTED = "#6b6b6b"  # ... and their names
+COPY_GROUND = "#fff1cc"  # behind new storage and copies
+
+INK_MAP = "gray_r"  # black ink on white
+UNSIGNED_MAP = "Blues"  # activations, counts
+SIGNED_MAP = "PRGn"  # weights and other signed values: purple below 0, white at 0, green above
 
 STYLE = {
-    "axes.prop_cycle": mpl.cycler(color=COLORS),
-    "patch.facecolor": COLORS[0],
+    "axes.prop_cycle": mpl.cycler(color=[FORWARD, GRADIENT, PARAMETER, ACCENT, "#8f6b00", MUTED]),
+    "patch.facecolor": FORWARD,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": PALE,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
     "figure.facecolor": "white",  # opaque: legible in a dark theme, too
     "savefig.facecolor": "white",
     "figure.constrained_layout.use": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.color": "0.9",
+    "grid.color": "0.92",
     "axes.axisbelow": True,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
     "font.size": 10,
     "legend.frameon": False,
-    "image.cmap": "gray_r",
+    "image.cmap": INK_MAP,
 }
 
 

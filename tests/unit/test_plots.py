@@ -57,13 +57,14 @@ def test_bars_have_their_values_and_labels(tensor):
 
 
 @pytest.mark.parametrize(("window", "means"), [(2, [4.0, 3.0, 2.5, 2.0]), (50, [4.0, 3.0, 3.0, 2.5])])
-def test_a_loss_curve_is_the_running_mean_above_the_losses(tensor, window, means):
+def test_a_loss_curve_has_the_losses_their_running_mean_and_what_was_measured(tensor, window, means):
     losses = tensor([4.0, 2.0, 3.0, 1.0])
-    (ax,) = plots.loss_curve({"run": losses}, batch_size=32, window=window).axes
-    mean, raw = (line.get_xydata().T.tolist() for line in ax.lines)
+    (ax,) = plots.loss_curve(losses, {"test": [3.0, 0.5]}, batch_size=32, window=window).axes
+    raw, mean, measured = (line.get_xydata().T.tolist() for line in ax.lines)
     assert raw == [[32, 64, 96, 128], losses.tolist()] and mean == [raw[0], means]
-    assert legend(ax) == ["run"]
-    assert len(plots.loss_curve({"run": losses}, show_batches=False).axes[0].lines) == 1
+    assert measured == [[64, 128], [3, 0.5]]
+    assert texts(ax) == ["test  0.500", f"training, mean of {window} batches  {means[-1]:.3f}"]
+    assert len(plots.loss_curve(losses, batch_size=32).axes[0].lines) == 2
 
 
 def test_accuracy_against_time_draws_every_epoch_and_the_means():
@@ -86,16 +87,14 @@ def test_a_confusion_matrix_writes_every_count_and_colors_the_mistakes(tensor):
 
 def test_a_prediction_shows_the_pictures_and_the_probabilities(tensor):
     image, smaller, probabilities = tensor([[0.0, 0.5], [1.0, 0.2]]), tensor([[1.0, 0.0]]), tensor([0.1, 0.7, 0.2])
-    left, bars = plots.prediction(image, probabilities, ["a", "b", "c"]).axes
-    assert pixels(left) == image.tolist() and heights(bars) == probabilities.tolist()
-    first, best, last = (bar.get_facecolor() for bar in bars.patches)
-    assert first == last != best
     left, middle, bars = plots.digit_steps({"the picture": image, "ink": smaller}, probabilities).axes
     assert [pixels(left), pixels(middle)] == [image.tolist(), smaller.tolist()]
     assert [ax.images[0].get_cmap().name for ax in (left, middle)] == ["gray", "gray_r"]
     titles = [ax.get_title(loc="center") for ax in (left, middle, bars)]
     assert titles == ["the picture\n2×2", "ink\n1×2", "read as 1\nprobability 70.0 %"]
     assert heights(bars) == probabilities.tolist()
+    first, best, last = (bar.get_facecolor() for bar in bars.patches)
+    assert first == last != best
 
 
 def test_a_matrix_has_numbers_and_frames_around_cells(tensor):
@@ -123,7 +122,7 @@ def test_in_a_graph_the_longest_path_decides_the_column(order):
 def test_figures_are_white_pictures_with_the_style_and_an_alternative_text(shown):
     plots.use_style()
     figure, ax = plots.new_figure(width=4, height=2)
-    assert ax.plot([0, 1])[0].get_color() == "#3f90da" and figure.get_facecolor() == (1, 1, 1, 1)
+    assert ax.plot([0, 1])[0].get_color() == plots.FORWARD and figure.get_facecolor() == (1, 1, 1, 1)
     plots.show(figure, alt="a line")
     ((data, options),) = shown
     assert data["text/plain"] == "Figure: a line"

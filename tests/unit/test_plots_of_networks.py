@@ -5,11 +5,15 @@ import copy
 import io
 import sys
 
+import pytest
 import torch
+import torch.nn.functional as F
+from matplotlib.colors import to_rgba
 from PIL import Image
 from torch import nn
 
 from helpers import ConvNet, plots, trace_layers
+from helpers.plots import style
 
 
 class Network(nn.Module):
@@ -64,16 +68,56 @@ def test_a_gallery_shows_the_operations_of_each_network():
     assert kinds == ["fully connected", "convolution", "recurrent", "activation", "sum", "other"]
 
 
-def test_a_layer_diagram_names_every_operation_shape_and_parameter_count():
-    (ax,) = plots.layer_diagram(trace_layers(ConvNet(), torch.zeros(1, 1, 28, 28)), "ConvNet").axes
-    shapes = ["1×28×28", "16×26×26", "32×24×24", "32×12×12", "4608", "64", "10"]
-    operations = ["cn1\nrelu", "cn2\nrelu", "max_pool2d\ndp1", "flatten", "fc1\nrelu\ndp2", "fc2\nlog_softmax"]
-    parameters = ["160", "4,640", "294,976", "650"]
-    written = [text.get_text() for text in ax.texts if text.get_text()]
-    assert sorted(written) == sorted(shapes + operations + parameters)
-    heights = [block.get_height() for block in ax.patches]
-    assert len(heights) == 7 and heights[0] > heights[1] > heights[2] > heights[3]  # 28, 26, 24, 12 pixels
-    assert heights[4] > heights[5] > heights[6]
+def stages(maps):
+    """An image of 6×6 pixels, two maps of 4×4 that read 3×3 pixels each, pooled to 2×2, and three classes."""
+    image = torch.zeros(1, 6, 6)
+    return [
+        plots.Stage("image", image),
+        plots.Stage("cn", maps, window=3, parameters=20),
+        plots.Stage("pool", F.max_pool2d(maps, 2), window=2, stride=2),
+        plots.Stage("fc", torch.tensor([0.7, 0.2, 0.1]), parameters=27),
+    ]
+
+
+def test_a_network_diagram_has_every_map_to_one_scale_and_parameters_as_areas():
+    maps = torch.rand(2, 4, 4)
+    (ax,) = plots.network_diagram(stages(maps), ["a", "b", "c"]).axes
+    drawn = [picture.get_array() for picture in ax.images]
+    assert [array.shape for array in drawn] == [(6, 6), (4, 4), (4, 4), (2, 2), (2, 2)]
+    assert (drawn[1] == maps[0].numpy()).all() and (drawn[2] == maps[1].numpy()).all()
+    for picture, array in zip(ax.images, drawn):
+        left, right, bottom, top = picture.get_extent()
+        assert (right - left, bottom - top) == array.shape[::-1]
+    written = {text.get_text() for text in ax.texts}
+    assert {"cn", "2×4×4", "pool", "2×2×2", "fc", "3", "a", "b", "c", "70 %", "20 %", "10 %", "57 %"} <= written
+    areas = [patch.get_width() ** 2 for patch in ax.patches if color(patch) == to_rgba(style.PARAMETER)]
+    assert areas[0] / areas[1] == pytest.approx(20 / 27)
+
+
+def test_a_network_diagrams_guides_lead_to_the_strongest_pixel_and_back_to_what_it_is_computed_from():
+    maps = torch.zeros(2, 4, 4)
+    maps[1, 3, 2] = 1
+    (ax,) = plots.network_diagram(stages(maps), ["a", "b", "c"]).axes
+    corner = dict(zip(("image", "first", "second", "pooled", "pooled second"), map(upper_left, ax.images)))
+    frames = [(patch.get_x(), patch.get_y(), patch.get_width()) for patch in ax.patches if accented(patch)]
+    places = [("pooled second", 1, 1, 1), ("second", 2, 2, 2), ("second", 3, 2, 1), ("image", 3, 2, 3)]
+    expected = [(corner[name][0] + column, corner[name][1] + row, side) for name, row, column, side in places]
+    assert frames == [pytest.approx(frame) for frame in expected]
+    ends = {tuple(line.get_xydata()[-1]) for line in ax.lines}
+    assert len(ax.lines) == 4 and ends == {(x + 0.5, y + 0.5) for x, y, side in expected if side == 1}
+
+
+def color(patch):
+    return patch.get_facecolor()
+
+
+def accented(patch):
+    return not patch.get_fill() and patch.get_edgecolor() == to_rgba(style.ACCENT)
+
+
+def upper_left(picture):
+    left, _, _, top = picture.get_extent()
+    return left, top
 
 
 def test_an_animation_is_one_picture_with_all_frames(shown):

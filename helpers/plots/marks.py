@@ -1,0 +1,134 @@
+"""What figures are made of: images, names at the ends of lines, runs as bands and dots, guides from patch to pixel."""
+
+from collections.abc import Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionPatch
+from torch import Tensor
+
+from helpers.plots.style import FORWARD, INK_MAP, PALE
+
+Cells = tuple[float, float, float, float]  # row, column, height, width, in cells of a matrix or pixels of an image
+
+
+def draw_image(ax: Axes, image: Tensor, *, cmap: str = INK_MAP, frame: bool = True, **options: object) -> None:
+    """Draw an image without ticks, in a thin frame.
+
+    Args:
+        ax: Axes to draw into.
+        image: Image (H, W) of any numbers.
+        cmap: Color map of matplotlib.
+        frame: Whether to draw the frame.
+        **options: Options of ``Axes.imshow``, such as ``vmin`` and ``vmax``.
+    """
+    ax.imshow(image.detach().cpu().numpy(), cmap=cmap, **options)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    ax.spines[:].set(visible=frame, color="0.75", linewidth=0.6)
+
+
+def label_lines(ax: Axes, *, gap: float = 13, number: str = "") -> None:
+    """Write the name of each named line at its right end, in its color, instead of a legend.
+
+    Call it last: names that would overlap are moved apart, for which the axes' limits must be set.
+
+    Args:
+        ax: Axes with lines that were given a ``label``.
+        gap: Least distance between two names, in points.
+        number: Template of the last value, for example ``"{:.1f} %"``, written after the name; '' writes none.
+    """
+    lines = [line for line in ax.lines if not line.get_label().startswith("_") and len(line.get_xdata())]
+    ends = {line: (float(line.get_xdata()[-1]), float(line.get_ydata()[-1])) for line in lines}
+    ax.figure.draw_without_rendering()  # decides where the axes are
+    heights = {line: ax.transData.transform(end)[1] * 72 / ax.figure.dpi for line, end in ends.items()}  # in points
+    for x in {x for x, _ in ends.values()}:
+        together = {line: heights[line] for line, end in ends.items() if end[0] == x}
+        for line, height in _spread(together, gap).items():
+            name = line.get_label() + ("  " + number.format(ends[line][1]) if number else "")
+            place = {"xytext": (7, height - heights[line]), "textcoords": "offset points", "annotation_clip": False}
+            weight = "bold" if line.get_linewidth() > 2 else "normal"
+            ax.annotate(name, ends[line], va="center", color=line.get_color(), weight=weight, fontsize=9, **place)
+
+
+def _spread(heights: dict[Line2D, float], gap: float) -> dict[Line2D, float]:
+    """Heights at least ``gap`` apart, in the same order: lines that end too close spread about their mean."""
+    groups: list[tuple[list[Line2D], float]] = []  # lines, the height of their middle
+    for group in sorted((([line], height) for line, height in heights.items()), key=lambda group: group[1]):
+        groups.append(group)
+        while len(groups) > 1 and _overlap(*groups[-2:], gap):
+            (upper, high), (lower, low) = groups.pop(), groups.pop()
+            middle = (low * len(lower) + high * len(upper)) / (len(lower) + len(upper))
+            groups.append((lower + upper, middle))
+    return {
+        line: middle + gap * (position - (len(lines) - 1) / 2)
+        for lines, middle in groups
+        for position, line in enumerate(lines)
+    }
+
+
+def _overlap(lower: tuple[list[Line2D], float], upper: tuple[list[Line2D], float], gap: float) -> bool:
+    return upper[1] - lower[1] < gap * (len(lower[0]) + len(upper[0])) / 2
+
+
+def draw_band(
+    ax: Axes, x: Sequence[float], runs: Tensor | Sequence[Sequence[float]], label: str, *, color: str = FORWARD
+) -> Line2D:
+    """Draw the median of several runs as a line, and their range, from the lowest to the highest, as a band.
+
+    Args:
+        ax: Axes to draw into.
+        x: Positions of the values.
+        runs: Values (runs, positions), one run for each seed.
+        label: Name of the line, for ``label_lines``.
+        color: Color of the line and, paler, of the band.
+    """
+    runs = torch.as_tensor(runs, dtype=torch.float64)
+    ax.fill_between(x, runs.amin(0).tolist(), runs.amax(0).tolist(), color=color, alpha=0.2, linewidth=0)
+    (line,) = ax.plot(x, runs.quantile(0.5, dim=0).tolist(), color=color, label=label, linewidth=2)
+    return line
+
+
+def draw_dots(
+    ax: Axes, row: float, values: Sequence[float], *, color: str = PALE, number: str = ".1f", bold: bool = False
+) -> None:
+    """Draw the results of several runs as dots in a row, their mean as a bar across them, written above it.
+
+    Args:
+        ax: Axes to draw into.
+        row: Height of the row.
+        values: Results, one for each seed.
+        color: Color of the dots and of the bar.
+        number: Format of the mean.
+        bold: Whether to write the mean in bold.
+    """
+    mean = sum(values) / len(values)
+    ax.plot(values, [row] * len(values), "o", color=color, markersize=6, alpha=0.6, markeredgewidth=0)
+    ax.plot([mean, mean], [row - 0.27, row + 0.27], color=color, linewidth=2.5, solid_capstyle="butt")
+    offset = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+    top = (mean, row - 0.27 if ax.yaxis_inverted() else row + 0.27)
+    ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if bold else "normal")
+
+
+def connect_cells(source: Axes, patch: Cells, target: Axes, pixel: Cells, *, color: str = PALE) -> None:
+    """Draw four guides from the corners of a patch to those of the pixel that is computed from it.
+
+    Args:
+        source: Axes of the image or matrix that is read.
+        patch: Row, column, height and width of the patch, the upper left cell being at (0, 0).
+        target: Axes of the result; it may be the same.
+        pixel: Row, column, height and width of the result's cells.
+        color: Color of the guides.
+    """
+    for start, end in zip(_corners(patch), _corners(pixel)):
+        line = ConnectionPatch(start, end, "data", "data", axesA=source, axesB=target, color=color, linewidth=0.8)
+        line.set_in_layout(False)
+        source.figure.add_artist(line)
+
+
+def _corners(cells: Cells) -> list[tuple[float, float]]:
+    """(x, y) of the four corners; a cell's middle is at its whole numbers, as ``imshow`` has it."""
+    row, column, height, width = cells
+    left, top = column - 0.5, row - 0.5
+    return [(left, top), (left + width, top), (left, top + height), (left + width, top + height)]
