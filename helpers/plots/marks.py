@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
-from helpers.plots.style import FORWARD, INK_MAP, PALE
+from helpers.plots.style import FORWARD, INK_MAP, MUTED, PALE
 
 Cells = tuple[float, float, float, float]  # row, column, height, width, in cells of a matrix or pixels of an image
 
@@ -49,7 +49,8 @@ def label_lines(ax: Axes, *, gap: float = 13, number: str = "") -> None:
             name = line.get_label() + ("  " + number.format(ends[line][1]) if number else "")
             place = {"xytext": (7, height - heights[line]), "textcoords": "offset points", "annotation_clip": False}
             weight = "bold" if line.get_linewidth() > 2 else "normal"
-            ax.annotate(name, ends[line], va="center", color=line.get_color(), weight=weight, fontsize=9, **place)
+            color = MUTED if line.get_color() == PALE else line.get_color()  # text needs more contrast than lines
+            ax.annotate(name, ends[line], va="center", color=color, weight=weight, fontsize=9, **place)
 
 
 def _spread(heights: dict[Line2D, float], gap: float) -> dict[Line2D, float]:

@@ -68,7 +68,7 @@ def test_lines_are_named_at_their_ends_in_their_colors_and_names_keep_a_distance
     _, ax = plots.new_figure(height=3)
     ax.plot([0, 1], [0, 1.0], color="C0", label="upper")
     ax.plot([0, 1], [0, 0.99], color="C1", label="lower", linewidth=3)
-    ax.plot([0, 1], [0, 0.1], color="C2", label="far")
+    ax.plot([0, 1], [0, 0.1], color=style.PALE, label="far")
     ax.plot([0, 1], [0, 0.5], color="C3")
     ax.plot([0, 0.5], [0, 0.995], label="elsewhere")
     plots.label_lines(ax, gap=13, number="{:.2f} %")
@@ -76,6 +76,7 @@ def test_lines_are_named_at_their_ends_in_their_colors_and_names_keep_a_distance
     assert [text.get_text() for text in (far, lower, upper)] == ["far  0.10 %", "lower  0.99 %", "upper  1.00 %"]
     assert elsewhere.xyann[1] == pytest.approx(0)
     assert (upper.get_color(), lower.get_color(), lower.get_weight()) == ("C0", "C1", "bold")
+    assert far.get_color() == style.MUTED
     assert far.xyann[1] == pytest.approx(0) and upper.xyann[1] == pytest.approx(-lower.xyann[1], abs=2)
     heights = [ax.transData.transform(text.xy)[1] * 72 / ax.figure.dpi + text.xyann[1] for text in (lower, upper)]
     assert heights[1] - heights[0] == pytest.approx(13)
