@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from helpers.plots.marks import draw_image
@@ -60,23 +61,32 @@ def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor) -> Figure:
 
     Args:
         steps: For the name of each step, the picture (H, W) after it; its values go from 0, drawn white, to 1, drawn
-            black, except in the first picture, where 0 is drawn black.
+            black, except in the first picture, where 0 is drawn black. Pictures smaller than the last one are drawn
+            smaller.
         probabilities: Probabilities (C,) of the classes.
     """
-    columns = len(steps) + 1
-    figure, axes = new_figure(1, columns, height=2.1, width_ratios=[1] * len(steps) + [1.6])
+    figure, axes = new_figure(1, len(steps) + 1, height=2.3, width_ratios=[1] * len(steps) + [1.3])
+    field = max([*steps.values()][-1].shape)
     for number, (ax, (name, picture)) in enumerate(zip(axes, steps.items())):
-        draw_image(ax, picture, cmap=INK_MAP if number else "gray", vmin=0, vmax=1)
+        draw_image(ax, picture, cmap=INK_MAP if number else "gray", frame=False, vmin=0, vmax=1)
         ax.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=9, loc="center", weight="normal")
-    _probability_bars(axes[-1], [str(number) for number in range(len(probabilities))], probabilities)
-    best = probabilities.argmax().item()
-    axes[-1].set_title(f"read as {best}\nprobability {100 * probabilities[best]:.1f} %", fontsize=9, loc="center")
-    axes[-1].set(ylim=(0, 1), xlabel="digit", ylabel="probability")
+        height, width = picture.shape
+        side = field if max(height, width) <= field else max(height, width)
+        ax.set(xlim=((width - side) / 2 - 0.5, (width + side) / 2 - 0.5))
+        ax.set(ylim=((height + side) / 2 - 0.5, (height - side) / 2 - 0.5))
+        ax.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.7", linewidth=0.8, clip_on=False))
+    _draw_probabilities(axes[-1], probabilities)
     return figure
 
 
-def _probability_bars(ax: Axes, class_names: Sequence[str], probabilities: Tensor) -> None:
-    """Draw one bar per class, the most probable in another color."""
-    drawn = ax.bar(class_names, probabilities.tolist(), color=PALE)
-    drawn[probabilities.argmax().item()].set_color(ACCENT)
-    ax.grid(axis="x", visible=False)
+def _draw_probabilities(ax: Axes, probabilities: Tensor) -> None:
+    """A bar for each class, the most probable one in the accent, its probability above."""
+    best = probabilities.argmax().item()
+    colors = [ACCENT if number == best else PALE for number in range(len(probabilities))]
+    ax.barh(range(len(probabilities)), probabilities.tolist(), color=colors)
+    percent = 100 * probabilities[best].item()
+    sure = "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
+    ax.set_title(f"read as {best}\nprobability {sure}", fontsize=9, loc="center", color=ACCENT)
+    ax.set(xlim=(0, 1), ylim=(len(probabilities) - 0.4, -0.6), yticks=range(len(probabilities)), xticks=[0, 0.5, 1])
+    ax.tick_params(axis="y", length=0, pad=2)
+    ax.grid(axis="y", visible=False)

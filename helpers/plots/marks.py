@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import ConnectionPatch
 from torch import Tensor
 
-from helpers.plots.style import FORWARD, INK_MAP, MUTED, PALE
+from helpers.plots.style import ACCENT, FORWARD, INK_MAP, MUTED, PALE
 
 Cells = tuple[float, float, float, float]  # row, column, height, width, in cells of a matrix or pixels of an image
 
@@ -91,25 +91,35 @@ def draw_band(
     return line
 
 
-def draw_dots(
-    ax: Axes, row: float, values: Sequence[float], *, color: str = PALE, number: str = ".1f", bold: bool = False
-) -> None:
+def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".1f", hero: bool = False) -> None:
     """Draw the results of several runs as dots in a row, their mean as a bar across them, written above it.
 
+    Dots that would hide each other are stacked. Call it when the axes' limits are set.
+
     Args:
-        ax: Axes to draw into.
+        ax: Axes to draw into, with rows one unit apart.
         row: Height of the row.
         values: Results, one for each seed.
-        color: Color of the dots and of the bar.
         number: Format of the mean.
-        bold: Whether to write the mean in bold.
+        hero: Whether this row is the hero of the comparison, in the accent's color and with a bold mean.
     """
+    color = ACCENT if hero else PALE
     mean = sum(values) / len(values)
-    ax.plot(values, [row] * len(values), "o", color=color, markersize=6, alpha=0.6, markeredgewidth=0)
-    ax.plot([mean, mean], [row - 0.27, row + 0.27], color=color, linewidth=2.5, solid_capstyle="butt")
+    heights = [row + rise for rise in _stacked(values, width=0.011 * abs(ax.get_xlim()[1] - ax.get_xlim()[0]))]
+    ax.plot([mean, mean], [row - 0.3, row + 0.3], color=color, linewidth=2.5, solid_capstyle="butt")
+    ax.plot(values, heights, "o", color=color, markersize=6.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3)
     offset = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-    top = (mean, row - 0.27 if ax.yaxis_inverted() else row + 0.27)
-    ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if bold else "normal")
+    top = (mean, row - 0.3 if ax.yaxis_inverted() else row + 0.3)
+    ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if hero else "normal")
+
+
+def _stacked(values: Sequence[float], width: float) -> list[float]:
+    """How far to move each dot up or down, so that dots nearer to each other than ``width`` don't coincide."""
+    rises: dict[int, float] = {}
+    for index in sorted(range(len(values)), key=values.__getitem__):
+        taken = {rises[other] for other in rises if abs(values[other] - values[index]) < width}
+        rises[index] = next(rise for rise in (0, 0.2, -0.2, 0.4, -0.4, *range(1, len(values))) if rise not in taken)
+    return [rises[index] for index in range(len(values))]
 
 
 def connect_cells(source: Axes, patch: Cells, target: Axes, pixel: Cells, *, color: str = PALE) -> None:

@@ -1,14 +1,16 @@
 """Figures of results: counts, losses, accuracies, mistakes."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from torch import Tensor
 
-from helpers.plots.marks import label_lines
-from helpers.plots.style import ACCENT, FORWARD, MUTED, PARAMETER, UNSIGNED_MAP, new_figure
+from helpers.plots.marks import draw_image, label_lines
+from helpers.plots.style import ACCENT, FORWARD, MUTED, PALE, UNSIGNED_MAP, new_figure
 
 Numbers = Sequence[float] | Sequence[Tensor] | Tensor  # of one dimension
 
@@ -25,29 +27,42 @@ def bar_chart(labels: Sequence[str], values: Numbers, *, xlabel: str, ylabel: st
 
 
 def loss_curve(
-    losses: Numbers, after_epochs: Mapping[str, Numbers] | None = None, *, batch_size: int, window: int = 100
+    losses: Numbers,
+    after_epochs: Mapping[str, Numbers] | None = None,
+    *,
+    batch_size: int,
+    classes: int,
+    window: int = 100,
 ) -> Figure:
     """Training loss against the number of images seen, and what was measured after each epoch, on a logarithmic scale.
 
     Args:
-        losses: Loss of every batch in order, in nats per image: drawn in pale, and their running mean as a line.
+        losses: Loss of every batch in order, in nats per image. A line shows the first one, then the mean of every
+            ``window`` batches, a band where all but the lowest and the highest tenth of them are.
         after_epochs: For the name of each measurement, its value after each epoch of equal length.
         batch_size: Number of images in a batch.
-        window: Number of batches in the running mean; at the beginning, there are fewer.
+        classes: Number of classes C; a dashed line at log C shows the loss of equal probabilities.
+        window: Number of batches that share a point of the line.
     """
     figure, ax = new_figure(height=3.6)
-    losses = _floats(losses)
-    images = [batch_size * batch for batch in range(1, len(losses) + 1)]
-    ax.plot(images, losses, color=FORWARD, alpha=0.15, linewidth=0.6)
-    means = _running_mean(losses, window).tolist()
-    ax.plot(images, means, color=FORWARD, linewidth=2.2, label=f"training, mean of {window} batches")
-    for color, (name, values) in zip((ACCENT, PARAMETER, MUTED), (after_epochs or {}).items()):
+    losses = torch.tensor(_floats(losses), dtype=torch.float64)
+    parts = [losses[:1], *losses.split(window)]
+    ends = (batch_size * torch.tensor([0, *(len(part) for part in parts[1:])]).cumsum(0)).tolist()  # images seen
+    means = [part.mean().item() for part in parts]
+    low, high = ([part.quantile(level).item() for part in parts] for level in (0.1, 0.9))
+    ax.fill_between(ends, low, high, color=FORWARD, alpha=0.15, linewidth=0)
+    ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, {window} batches")
+    ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
+    ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
+    lowest = min(low)
+    for marker, (name, values) in zip("osD", (after_epochs or {}).items()):
         values = _floats(values)
-        ends = [images[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
-        ax.plot(ends, values, "o", color=color, markersize=7, label=name, zorder=4)
-    lowest = min([*means, *(value for values in (after_epochs or {}).values() for value in _floats(values))])
-    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, images[-1] * 1.01))
-    ax.set_ylim(0.6 * lowest, 1.2 * max(losses))  # single batches may have a loss of nearly 0
+        places = [ends[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
+        filled = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "white"}
+        ax.plot(places, values, marker, markersize=7, markeredgewidth=1.6, label=name, zorder=4, **filled)
+        lowest = min(lowest, *values)
+    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.01))
+    ax.set_ylim(0.7 * lowest, 1.6 * max(math.log(classes), *high))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
@@ -58,13 +73,6 @@ def loss_curve(
 
 def _floats(values: Numbers) -> list[float]:
     return [value.item() if isinstance(value, Tensor) else value for value in values]
-
-
-def _running_mean(values: Sequence[float], window: int) -> Tensor:
-    """Mean of each value and the values before it, at most ``window`` in all."""
-    sums = torch.tensor(values, dtype=torch.float64).cumsum(0)
-    sums[window:] -= sums[:-window].clone()
-    return sums / torch.arange(1, len(sums) + 1).clamp(max=window)
 
 
 def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]]], *, target: float) -> Figure:
@@ -91,25 +99,42 @@ def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]
     return figure
 
 
-def confusion_matrix(counts: Tensor, class_names: Sequence[str]) -> Figure:
-    """Number of images of each pair (true class, predicted class); the color shows the mistakes only.
+def confusion_matrix(counts: Tensor, class_names: Sequence[str], examples: Mapping[tuple[int, int], Tensor]) -> Figure:
+    """Number of images of each pair (true class, predicted class), with an example of each mistake.
 
     Args:
-        counts: Counts (C, C); row = true class, column = predicted class.
+        counts: Counts (C, C); row = true class, column = predicted class. The color shows the mistakes only.
         class_names: C names.
+        examples: For pairs (true class, predicted class), an image (H, W) to draw in the pair's cell.
     """
-    figure, ax = new_figure(width=6.2, height=5.4)
+    figure, ax = new_figure(width=9, height=8.6)
     counts = counts.detach().cpu()
-    mistakes = counts.clone()
-    mistakes.fill_diagonal_(0)
-    ax.imshow(mistakes.numpy(), cmap=UNSIGNED_MAP, vmin=0, vmax=max(1, mistakes.max().item()))
+    mistakes = counts.clone().fill_diagonal_(0)
+    ax.imshow(mistakes.numpy(), cmap=UNSIGNED_MAP, vmin=0, vmax=2.5 * max(1, mistakes.max().item()))  # pale: legible
     for row, column in counts.nonzero().tolist():
-        weight = "bold" if row == column else "normal"
-        color = "white" if mistakes[row, column] > 0.6 * mistakes.max() else "black"
         number = f"{counts[row, column]}"
-        ax.text(column, row, number, ha="center", va="center", fontsize=9, weight=weight, color=color)
-    ax.set(xlabel="predicted class", ylabel="true class", xticks=range(len(counts)), yticks=range(len(counts)))
+        if (row, column) in examples:
+            _draw_ink(ax, examples[row, column], row, column)
+            ax.text(column + 0.44, row - 0.44, number, ha="right", va="top", fontsize=9, weight="bold", color=FORWARD)
+        else:
+            ax.text(column, row, number, ha="center", va="center", color=MUTED, fontsize=10)
+    ax.set(xlabel="predicted", ylabel="true", xticks=range(len(counts)), yticks=range(len(counts)))
+    ax.xaxis.set(label_position="top", ticks_position="top")
+    ax.tick_params(length=0, labelsize=12)
     ax.set_xticklabels(class_names)
     ax.set_yticklabels(class_names)
+    ax.set_xticks(torch.arange(0.5, len(counts) - 1), minor=True)
+    ax.set_yticks(torch.arange(0.5, len(counts) - 1), minor=True)
     ax.grid(visible=False)
+    ax.grid(which="minor", color="0.9", linewidth=0.6)
+    ax.tick_params(which="minor", length=0)
+    ax.spines[:].set_visible(False)
     return figure
+
+
+def _draw_ink(ax: Axes, image: Tensor, row: int, column: int) -> None:
+    """Draw an image into a cell, its lowest value transparent."""
+    ink = ((image - image.min()) / (image.max() - image.min())).detach().cpu()
+    inset = ax.inset_axes((column - 0.42, row - 0.4, 0.84, 0.84), transform=ax.transData)
+    inset.patch.set_visible(False)
+    draw_image(inset, ink, frame=False, alpha=ink.numpy())

@@ -56,15 +56,16 @@ def test_bars_have_their_values_and_labels(tensor):
         assert (ax.get_xlabel(), ax.get_ylabel()) == ("letter", "count")
 
 
-@pytest.mark.parametrize(("window", "means"), [(2, [4.0, 3.0, 2.5, 2.0]), (50, [4.0, 3.0, 3.0, 2.5])])
-def test_a_loss_curve_has_the_losses_their_running_mean_and_what_was_measured(tensor, window, means):
+def test_a_loss_curve_has_means_a_band_guessing_and_what_was_measured(tensor):
     losses = tensor([4.0, 2.0, 3.0, 1.0])
-    (ax,) = plots.loss_curve(losses, {"test": [3.0, 0.5]}, batch_size=32, window=window).axes
-    raw, mean, measured = (line.get_xydata().T.tolist() for line in ax.lines)
-    assert raw == [[32, 64, 96, 128], losses.tolist()] and mean == [raw[0], means]
-    assert measured == [[64, 128], [3, 0.5]]
-    assert texts(ax) == ["test  0.500", f"training, mean of {window} batches  {means[-1]:.3f}"]
-    assert len(plots.loss_curve(losses, batch_size=32).axes[0].lines) == 2
+    (ax,) = plots.loss_curve(losses, {"test": [3.0, 0.5]}, batch_size=32, classes=10, window=2).axes
+    mean, guessing, measured = (line.get_xydata().T.tolist() for line in ax.lines)
+    assert mean == [[0, 64, 128], [4, 3, 2]] and measured == [[64, 128], [3, 0.5]]
+    assert guessing[1] == pytest.approx([2.3026] * 2, abs=1e-4)
+    corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices.round(6).tolist()}
+    assert corners == {(0, 4), (64, 2.2), (64, 3.8), (128, 1.2), (128, 2.8)}
+    assert texts(ax) == ["guessing: log 10", "test  0.500", "training, 2 batches  2.000"]
+    assert len(plots.loss_curve(losses, batch_size=32, classes=10).axes[0].lines) == 2
 
 
 def test_accuracy_against_time_draws_every_epoch_and_the_means():
@@ -77,11 +78,14 @@ def test_accuracy_against_time_draws_every_epoch_and_the_means():
 
 def test_a_confusion_matrix_writes_every_count_and_colors_the_mistakes(tensor):
     counts = tensor([[90.0, 2, 0], [0, 80, 5], [1, 0, 70]])
-    ax = plots.confusion_matrix(counts, ["x", "y", "z"]).axes[0]
-    written = {text.get_position()[::-1]: float(text.get_text()) for text in ax.texts}
+    example = tensor([[-1.0, 0], [1, 3]])
+    ax = plots.confusion_matrix(counts, ["x", "y", "z"], {(1, 2): example}).axes[0]
+    written = {tuple(map(round, text.get_position()[::-1])): float(text.get_text()) for text in ax.texts}
     assert written == {(0, 0): 90, (0, 1): 2, (1, 1): 80, (1, 2): 5, (2, 0): 1, (2, 2): 70}
+    (inset,) = ax.child_axes
+    assert pixels(inset) == [[0, 0.25], [0.5, 1]] and inset.images[0].get_alpha().tolist() == pixels(inset)
     assert pixels(ax) == [[0, 2, 0], [0, 0, 5], [1, 0, 0]] and counts[0, 0] == 90
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted class", "true class")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["x", "y", "z"]
 
 
@@ -92,7 +96,9 @@ def test_a_prediction_shows_the_pictures_and_the_probabilities(tensor):
     assert [ax.images[0].get_cmap().name for ax in (left, middle)] == ["gray", "gray_r"]
     titles = [ax.get_title(loc="center") for ax in (left, middle, bars)]
     assert titles == ["the picture\n2×2", "ink\n1×2", "read as 1\nprobability 70.0 %"]
-    assert heights(bars) == probabilities.tolist()
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx(probabilities.tolist())
+    sides = [ax.get_xlim()[1] - ax.get_xlim()[0] for ax in (left, middle)]
+    assert sides == [2, 2]  # both to one scale
     first, best, last = (bar.get_facecolor() for bar in bars.patches)
     assert first == last != best
 

@@ -85,11 +85,11 @@ def test_a_network_diagram_has_every_map_to_one_scale_and_parameters_as_areas():
     drawn = [picture.get_array() for picture in ax.images]
     assert [array.shape for array in drawn] == [(6, 6), (4, 4), (4, 4), (2, 2), (2, 2)]
     assert (drawn[1] == maps[0].numpy()).all() and (drawn[2] == maps[1].numpy()).all()
-    for picture, array in zip(ax.images, drawn):
+    for picture, array, scale in zip(ax.images, drawn, [2, 1, 1, 1, 1]):
         left, right, bottom, top = picture.get_extent()
-        assert (right - left, bottom - top) == array.shape[::-1]
+        assert (right - left, bottom - top) == (scale * array.shape[1], scale * array.shape[0])
     written = {text.get_text() for text in ax.texts}
-    assert {"cn", "2×4×4", "pool", "2×2×2", "fc", "3", "a", "b", "c", "70 %", "20 %", "10 %", "57 %"} <= written
+    assert {"1×6×6, drawn 2×", "cn", "2×4×4", "pool", "2×2×2", "fc", "3", "a", "b", "c", "70 %", "57 %"} <= written
     areas = [patch.get_width() ** 2 for patch in ax.patches if color(patch) == to_rgba(style.PARAMETER)]
     assert areas[0] / areas[1] == pytest.approx(20 / 27)
 
@@ -100,11 +100,19 @@ def test_a_network_diagrams_guides_lead_to_the_strongest_pixel_and_back_to_what_
     (ax,) = plots.network_diagram(stages(maps), ["a", "b", "c"]).axes
     corner = dict(zip(("image", "first", "second", "pooled", "pooled second"), map(upper_left, ax.images)))
     frames = [(patch.get_x(), patch.get_y(), patch.get_width()) for patch in ax.patches if accented(patch)]
-    places = [("pooled second", 1, 1, 1), ("second", 2, 2, 2), ("second", 3, 2, 1), ("image", 3, 2, 3)]
+    places = [("pooled second", 1, 1, 1), ("second", 2, 2, 2), ("second", 3, 2, 1), ("image", 6, 4, 6)]  # image: 2×
     expected = [(corner[name][0] + column, corner[name][1] + row, side) for name, row, column, side in places]
     assert frames == [pytest.approx(frame) for frame in expected]
-    ends = {tuple(line.get_xydata()[-1]) for line in ax.lines}
-    assert len(ax.lines) == 4 and ends == {(x + 0.5, y + 0.5) for x, y, side in expected if side == 1}
+    guides = [line for line in ax.lines if line.get_color() == style.ACCENT]
+    ends = {tuple(line.get_xydata()[-1]) for line in guides}
+    assert len(guides) == 4 and ends == {(x + 0.5, y + 0.5) for x, y, side in expected if side == 1}
+
+
+def test_an_answer_wears_the_accent_only_if_it_is_more_probable_than_all_others_together():
+    for probabilities, sure in ([0.7, 0.2, 0.1], True), ([0.4, 0.3, 0.3], False):
+        drawn = [*stages(torch.rand(2, 4, 4))[:-1], plots.Stage("fc", torch.tensor(probabilities))]
+        (ax,) = plots.network_diagram(drawn, ["a", "b", "c"]).axes
+        assert (to_rgba(style.ACCENT) in map(color, ax.patches)) == sure
 
 
 def color(patch):

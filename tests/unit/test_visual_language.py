@@ -92,11 +92,21 @@ def test_a_band_reaches_from_the_lowest_run_to_the_highest_around_the_median():
 
 def test_dots_stand_in_a_row_with_their_mean():
     _, ax = plots.new_figure()
-    plots.draw_dots(ax, 3, [90.0, 94.0], color=style.ACCENT, bold=True)
-    dots, mean = ax.lines
+    ax.set_xlim(80, 100)
+    plots.draw_dots(ax, 3, [90.0, 94.0], hero=True)
+    mean, dots = ax.lines
+    assert dots.get_color() == style.ACCENT
     assert dots.get_xydata().tolist() == [[90, 3], [94, 3]] and mean.get_xdata().tolist() == [92, 92]
     (number,) = ax.texts
-    assert (number.get_text(), number.xy, number.get_weight()) == ("92.0", (92, 3.27), "bold")
+    assert (number.get_text(), number.xy, number.get_weight()) == ("92.0", (92, 3.3), "bold")
+
+
+def test_dots_that_would_hide_each_other_are_stacked():
+    _, ax = plots.new_figure()
+    ax.set_xlim(80, 100)
+    plots.draw_dots(ax, 0, [90.1, 90.0, 95.0, 90.0])
+    places = ax.lines[1].get_xydata().tolist()
+    assert places[1:3] == [[90, 0], [95, 0]] and len({y for x, y in places if x < 95}) == 3
 
 
 def test_guides_lead_from_the_corners_of_a_patch_to_those_of_a_pixel():
