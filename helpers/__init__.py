@@ -1,6 +1,7 @@
 """What the notebooks share: the device, the data, the model, the loops and the figures."""
 
 from helpers import plots
+from helpers.augmentation import RandomPen
 from helpers.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from helpers.data import (
     DATA_ROOT,
@@ -13,7 +14,7 @@ from helpers.data import (
     unpack_mnist,
 )
 from helpers.device import available_devices, pick_device, seed_everything, seeded_generator
-from helpers.digits import DigitError, DigitSteps, prepare_digit
+from helpers.digits import DigitError, DigitSteps, Reading, prepare_digit, read_digit
 from helpers.model import ConvNet
 from helpers.notebook import check_answer, exercise_summary, show_source
 from helpers.plots.drawing import draw_strokes

@@ -121,7 +121,8 @@ def _draw_answer(ax: Axes, probabilities: Tensor, class_names: Sequence[str], le
         if probability > 0.005:
             place = {"ha": "right", "color": "white"} if sure else {"ha": "left", "color": MUTED}
             x = left + LINE + BAR * probability + (-2 if sure else 2)
-            ax.text(x, y, f"{100 * probability:.0f} %", va="center", fontsize=9, **place)
+            percent = "> 99.9 %" if probability > 0.999 else f"{100 * probability:.0f} %"
+            ax.text(x, y, percent, va="center", fontsize=9, **place)
 
 
 def _draw_name(ax: Axes, stage: Stage, middle: float, top: float, remark: str) -> None:
@@ -141,7 +142,7 @@ def _draw_parameters(ax: Axes, stage: Stage, share: float, left: float, bottom: 
         ax.text(middle, bottom + 0.9 * LINE, layer, weight="bold", **style)
         ax.text(middle, bottom + 2 * LINE, f"{stage.parameters:,}", **style)
         if share > 0.5:
-            ax.text(middle, bottom - side / 2, f"{100 * share:.0f} %", **{**style, "color": "white"})
+            ax.text(middle, bottom - side / 2, f"{100 * share:.0f} % of\nall", **{**style, "color": "white"})
 
 
 def _draw_fan(ax: Axes, start: float, start_half: float, end: float, end_half: float) -> None:

@@ -1,6 +1,5 @@
 """A pad to draw on with the mouse, a pen or a finger, and a figure that is redrawn after each stroke."""
 
-import warnings
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -39,7 +38,7 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
 
     Args:
         answer: Function from a picture to a figure. It is called with ``first``, and then with the drawing on the pad:
-            black on white, 280×280 pixels. Its warnings, and a ValueError, are written below the pad.
+            black on white, 280×280 pixels. The message of a ValueError is written below the pad.
         first: Picture of the example.
         alt: Description of the example's figure in one sentence, for readers who cannot see it.
 
@@ -50,13 +49,11 @@ def drawing_pad(answer: Callable[[Image.Image], Figure], first: Image.Image, alt
     show(answer(first), alt, display_id=name)
 
     def redraw(strokes: list[Stroke]) -> str:
-        with warnings.catch_warnings(record=True) as doubts:
-            warnings.simplefilter("always")
-            try:
-                show(answer(draw_strokes(strokes)), "Your drawing", display_id=name, update=True)
-            except ValueError as error:
-                return str(error)
-        return "; ".join(str(doubt.message) for doubt in doubts)
+        try:
+            show(answer(draw_strokes(strokes)), "Your drawing", display_id=name, update=True)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     def start_over() -> None:
         show(answer(first), alt, display_id=name, update=True)

@@ -56,37 +56,51 @@ def image_grid(
     return figure
 
 
-def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor) -> Figure:
-    """A picture on its way to the network, step by step, and the network's answer.
+def digit_steps(steps: Mapping[str, Tensor], probabilities: Tensor, doubts: Sequence[str] = ()) -> Figure:
+    """A picture on its way to the network, step by step, the network's answer, and what is doubtful about it.
 
     Args:
-        steps: For the name of each step, the picture (H, W) after it; its values go from 0, drawn white, to 1, drawn
-            black, except in the first picture, where 0 is drawn black. Pictures smaller than the last one are drawn
-            smaller.
+        steps: For the name of each step, the picture after it: in color (H, W, 3), from 0, black, to 1, white, or ink
+            (H, W), from 0, drawn white, to 1, drawn black. Pictures smaller than the last one are drawn smaller.
         probabilities: Probabilities (C,) of the classes.
+        doubts: Sentences that are written below.
     """
-    figure, axes = new_figure(1, len(steps) + 1, height=2.3, width_ratios=[1] * len(steps) + [1.3])
+    figure, axes = new_figure(1, len(steps) + 1, height=2.2, width_ratios=[1] * len(steps) + [1.2])
     field = max([*steps.values()][-1].shape)
-    for number, (ax, (name, picture)) in enumerate(zip(axes, steps.items())):
-        draw_image(ax, picture, cmap=INK_MAP if number else "gray", frame=False, vmin=0, vmax=1)
-        ax.set_title(f"{name}\n{picture.shape[0]}×{picture.shape[1]}", fontsize=9, loc="center", weight="normal")
-        height, width = picture.shape
-        side = field if max(height, width) <= field else max(height, width)
+    for ax, (name, picture) in zip(axes, steps.items()):
+        height, width = picture.shape[:2]
+        draw_image(ax, picture, frame=False, vmin=0, vmax=1)
+        ax.set_title(f"{name}\n{height}×{width}", fontsize=9, loc="center", weight="normal")
+        side = max(field, height, width)
         ax.set(xlim=((width - side) / 2 - 0.5, (width + side) / 2 - 0.5))
         ax.set(ylim=((height + side) / 2 - 0.5, (height - side) / 2 - 0.5))
         ax.add_patch(Rectangle((-0.5, -0.5), width, height, fill=False, edgecolor="0.7", linewidth=0.8, clip_on=False))
+    _draw_box(axes[len(steps) - 1], *[*steps.values()][-2:])
     _draw_probabilities(axes[-1], probabilities)
+    if doubts:
+        figure.supxlabel("In doubt: " + "; ".join(doubts), x=0.01, ha="left", fontsize=9.5, weight="bold")
     return figure
+
+
+def _draw_box(ax: Axes, boxed: Tensor, centered: Tensor) -> None:
+    """In the centered picture, the square that fits the boxed one, dashed, and its middle as a cross."""
+    side, middle = max(boxed.shape), (len(centered) - 1) / 2
+    corner = middle - side / 2
+    ax.add_patch(Rectangle((corner, corner), side, side, fill=False, edgecolor=PALE, linewidth=0.8, linestyle="--"))
+    ax.plot(middle, middle, "+", color=ACCENT, markersize=9, markeredgewidth=1.5)
 
 
 def _draw_probabilities(ax: Axes, probabilities: Tensor) -> None:
     """A bar for each class, the most probable one in the accent, its probability above."""
     best = probabilities.argmax().item()
     colors = [ACCENT if number == best else PALE for number in range(len(probabilities))]
-    ax.barh(range(len(probabilities)), probabilities.tolist(), color=colors)
-    percent = 100 * probabilities[best].item()
+    percents = (100 * probabilities).tolist()
+    percent = percents[best]
+    ax.barh(range(len(percents)), percents, color=colors)
     sure = "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
     ax.set_title(f"read as {best}\nprobability {sure}", fontsize=9, loc="center", color=ACCENT)
-    ax.set(xlim=(0, 1), ylim=(len(probabilities) - 0.4, -0.6), yticks=range(len(probabilities)), xticks=[0, 0.5, 1])
+    ax.set(xlim=(0, 100), ylim=(len(percents) - 0.4, -0.6), yticks=range(len(percents)), xticks=[0, 50, 100])
+    ax.set_xticklabels(["0", "50", "100 %"])
     ax.tick_params(axis="y", length=0, pad=2)
+    ax.tick_params(labelsize=9)
     ax.grid(axis="y", visible=False)

@@ -91,10 +91,10 @@ def draw_band(
     return line
 
 
-def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".1f", hero: bool = False) -> None:
+def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".1f", hero: bool = False) -> list[float]:
     """Draw the results of several runs as dots in a row, their mean as a bar across them, written above it.
 
-    Dots that would hide each other are stacked. Call it when the axes' limits are set.
+    Dots that would hide each other are stacked. Call it when the axes' limits are set. It returns the dots' heights.
 
     Args:
         ax: Axes to draw into, with rows one unit apart.
@@ -110,7 +110,9 @@ def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".
     ax.plot(values, heights, "o", color=color, markersize=6.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3)
     offset = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
     top = (mean, row - 0.3 if ax.yaxis_inverted() else row + 0.3)
-    ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if hero else "normal")
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
+    ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if hero else "normal", bbox=ground)
+    return heights
 
 
 def _stacked(values: Sequence[float], width: float) -> list[float]:

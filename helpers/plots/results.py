@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from helpers.plots.marks import draw_image, label_lines
-from helpers.plots.style import ACCENT, FORWARD, MUTED, PALE, UNSIGNED_MAP, new_figure
+from helpers.plots.style import ACCENT, FORWARD, MUTED, PALE, new_figure
 
 Numbers = Sequence[float] | Sequence[Tensor] | Tensor  # of one dimension
 
@@ -39,7 +39,7 @@ def loss_curve(
     Args:
         losses: Loss of every batch in order, in nats per image. A line shows the first one, then the mean of every
             ``window`` batches, a band where all but the lowest and the highest tenth of them are.
-        after_epochs: For the name of each measurement, its value after each epoch of equal length.
+        after_epochs: For the names of at most two measurements, their values after each epoch of equal length.
         batch_size: Number of images in a batch.
         classes: Number of classes C; a dashed line at log C shows the loss of equal probabilities.
         window: Number of batches that share a point of the line.
@@ -50,18 +50,20 @@ def loss_curve(
     ends = (batch_size * torch.tensor([0, *(len(part) for part in parts[1:])]).cumsum(0)).tolist()  # images seen
     means = [part.mean().item() for part in parts]
     low, high = ([part.quantile(level).item() for part in parts] for level in (0.1, 0.9))
-    ax.fill_between(ends, low, high, color=FORWARD, alpha=0.15, linewidth=0)
+    ax.fill_between(ends, low, high, color=FORWARD, alpha=0.1, linewidth=0)
+    middle = len(ends) // 2
+    ax.text(ends[middle], 1.3 * low[middle], "eight of ten batches", ha="center", color=FORWARD, fontsize=9)
     ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, {window} batches")
     ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
     ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
     lowest = min(low)
-    for marker, (name, values) in zip("osD", (after_epochs or {}).items()):
+    for marker, (name, values) in zip("os", (after_epochs or {}).items()):
         values = _floats(values)
         places = [ends[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
-        filled = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "white"}
-        ax.plot(places, values, marker, markersize=7, markeredgewidth=1.6, label=name, zorder=4, **filled)
+        look = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "none", "markersize": 12}
+        ax.plot(places, values, marker, markeredgewidth=1.6, label=name, zorder=4, **look)
         lowest = min(lowest, *values)
-    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.01))
+    ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.015))
     ax.set_ylim(0.7 * lowest, 1.6 * max(math.log(classes), *high))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -110,12 +112,12 @@ def confusion_matrix(counts: Tensor, class_names: Sequence[str], examples: Mappi
     figure, ax = new_figure(width=9, height=8.6)
     counts = counts.detach().cpu()
     mistakes = counts.clone().fill_diagonal_(0)
-    ax.imshow(mistakes.numpy(), cmap=UNSIGNED_MAP, vmin=0, vmax=2.5 * max(1, mistakes.max().item()))  # pale: legible
+    ax.imshow(mistakes.numpy(), cmap="Greys", vmin=0, vmax=2.5 * max(1, mistakes.max().item()))  # pale: legible
     for row, column in counts.nonzero().tolist():
-        number = f"{counts[row, column]}"
+        number = f"{counts[row, column]:,.0f}"
         if (row, column) in examples:
             _draw_ink(ax, examples[row, column], row, column)
-            ax.text(column + 0.44, row - 0.44, number, ha="right", va="top", fontsize=9, weight="bold", color=FORWARD)
+            ax.text(column + 0.44, row - 0.44, number, ha="right", va="top", fontsize=9, weight="bold", color="0.25")
         else:
             ax.text(column, row, number, ha="center", va="center", color=MUTED, fontsize=10)
     ax.set(xlabel="predicted", ylabel="true", xticks=range(len(counts)), yticks=range(len(counts)))

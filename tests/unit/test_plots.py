@@ -64,7 +64,7 @@ def test_a_loss_curve_has_means_a_band_guessing_and_what_was_measured(tensor):
     assert guessing[1] == pytest.approx([2.3026] * 2, abs=1e-4)
     corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices.round(6).tolist()}
     assert corners == {(0, 4), (64, 2.2), (64, 3.8), (128, 1.2), (128, 2.8)}
-    assert texts(ax) == ["guessing: log 10", "test  0.500", "training, 2 batches  2.000"]
+    assert texts(ax) == ["eight of ten batches", "guessing: log 10", "test  0.500", "training, 2 batches  2.000"]
     assert len(plots.loss_curve(losses, batch_size=32, classes=10).axes[0].lines) == 2
 
 
@@ -80,7 +80,9 @@ def test_a_confusion_matrix_writes_every_count_and_colors_the_mistakes(tensor):
     counts = tensor([[90.0, 2, 0], [0, 80, 5], [1, 0, 70]])
     example = tensor([[-1.0, 0], [1, 3]])
     ax = plots.confusion_matrix(counts, ["x", "y", "z"], {(1, 2): example}).axes[0]
-    written = {tuple(map(round, text.get_position()[::-1])): float(text.get_text()) for text in ax.texts}
+    written = {
+        tuple(map(round, text.get_position()[::-1])): float(text.get_text().replace(",", "")) for text in ax.texts
+    }
     assert written == {(0, 0): 90, (0, 1): 2, (1, 1): 80, (1, 2): 5, (2, 0): 1, (2, 2): 70}
     (inset,) = ax.child_axes
     assert pixels(inset) == [[0, 0.25], [0.5, 1]] and inset.images[0].get_alpha().tolist() == pixels(inset)
@@ -90,13 +92,15 @@ def test_a_confusion_matrix_writes_every_count_and_colors_the_mistakes(tensor):
 
 
 def test_a_prediction_shows_the_pictures_and_the_probabilities(tensor):
-    image, smaller, probabilities = tensor([[0.0, 0.5], [1.0, 0.2]]), tensor([[1.0, 0.0]]), tensor([0.1, 0.7, 0.2])
-    left, middle, bars = plots.digit_steps({"the picture": image, "ink": smaller}, probabilities).axes
+    image, smaller, probabilities = tensor(torch.rand(2, 2, 3).tolist()), tensor([[1.0, 0.0]]), tensor([0.1, 0.7, 0.2])
+    figure = plots.digit_steps({"the picture": image, "ink": smaller}, probabilities, ["too small", "too pale"])
+    left, middle, bars = figure.axes
     assert [pixels(left), pixels(middle)] == [image.tolist(), smaller.tolist()]
-    assert [ax.images[0].get_cmap().name for ax in (left, middle)] == ["gray", "gray_r"]
+    assert middle.images[0].get_cmap().name == "gray_r"
+    assert figure._supxlabel.get_text() == "In doubt: too small; too pale"
     titles = [ax.get_title(loc="center") for ax in (left, middle, bars)]
     assert titles == ["the picture\n2×2", "ink\n1×2", "read as 1\nprobability 70.0 %"]
-    assert [bar.get_width() for bar in bars.patches] == pytest.approx(probabilities.tolist())
+    assert [bar.get_width() for bar in bars.patches] == pytest.approx([10, 70, 20])
     sides = [ax.get_xlim()[1] - ax.get_xlim()[0] for ax in (left, middle)]
     assert sides == [2, 2]  # both to one scale
     first, best, last = (bar.get_facecolor() for bar in bars.patches)

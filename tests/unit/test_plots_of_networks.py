@@ -89,7 +89,20 @@ def test_a_network_diagram_has_every_map_to_one_scale_and_parameters_as_areas():
         left, right, bottom, top = picture.get_extent()
         assert (right - left, bottom - top) == (scale * array.shape[1], scale * array.shape[0])
     written = {text.get_text() for text in ax.texts}
-    assert {"1×6×6, drawn 2×", "cn", "2×4×4", "pool", "2×2×2", "fc", "3", "a", "b", "c", "70 %", "57 %"} <= written
+    assert {
+        "1×6×6, drawn 2×",
+        "cn",
+        "2×4×4",
+        "pool",
+        "2×2×2",
+        "fc",
+        "3",
+        "a",
+        "b",
+        "c",
+        "70 %",
+        "57 % of\nall",
+    } <= written
     areas = [patch.get_width() ** 2 for patch in ax.patches if color(patch) == to_rgba(style.PARAMETER)]
     assert areas[0] / areas[1] == pytest.approx(20 / 27)
 

@@ -104,8 +104,9 @@ def test_dots_stand_in_a_row_with_their_mean():
 def test_dots_that_would_hide_each_other_are_stacked():
     _, ax = plots.new_figure()
     ax.set_xlim(80, 100)
-    plots.draw_dots(ax, 0, [90.1, 90.0, 95.0, 90.0])
+    heights = plots.draw_dots(ax, 0, [90.1, 90.0, 95.0, 90.0])
     places = ax.lines[1].get_xydata().tolist()
+    assert [y for _, y in places] == heights
     assert places[1:3] == [[90, 0], [95, 0]] and len({y for x, y in places if x < 95}) == 3
 
 
