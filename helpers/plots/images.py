@@ -25,7 +25,7 @@ def image_grid(
 
     Args:
         images: Images (N, H, W) of any numbers.
-        titles: Title of each image.
+        titles: Title of each image; it may be empty.
         columns: Number of images in a row.
         diverging: Whether to use a scale from purple over white at 0 to green, with a color bar: for weights.
         cell: Side of an image, in inches.
@@ -40,7 +40,8 @@ def image_grid(
         raise ValueError(f"need one title per image: got {len(titles)} titles for {len(images)} images")
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    height = rows * (cell + (0.3 if titles else 0.05))
+    titled = sum(any(titles[row * columns : (row + 1) * columns]) for row in range(rows)) if titles else 0
+    height = rows * (cell + 0.05) + 0.25 * titled
     figure, axes = new_figure(rows, columns, width=columns * cell + diverging * 0.9, height=height, squeeze=False)
     high = images.abs().max().item() if diverging else images.max().item()
     low = -high if diverging else images.min().item()

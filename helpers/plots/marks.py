@@ -47,7 +47,8 @@ def label_lines(ax: Axes, *, gap: float = 13, number: str = "") -> None:
         together = {line: heights[line] for line, end in ends.items() if end[0] == x}
         for line, height in _spread(together, gap).items():
             name = line.get_label() + ("  " + number.format(ends[line][1]) if number else "")
-            place = {"xytext": (7, height - heights[line]), "textcoords": "offset points", "annotation_clip": False}
+            aside = 7 if line.get_marker() == "None" else 5 + line.get_markersize() / 2
+            place = {"xytext": (aside, height - heights[line]), "textcoords": "offset points", "annotation_clip": False}
             weight = "bold" if line.get_linewidth() > 2 else "normal"
             color = MUTED if line.get_color() == PALE else line.get_color()  # text needs more contrast than lines
             ax.annotate(name, ends[line], va="center", color=color, weight=weight, fontsize=9, **place)
@@ -100,7 +101,7 @@ def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".
         ax: Axes to draw into, with rows one unit apart.
         row: Height of the row.
         values: Results, one for each seed.
-        number: Format of the mean.
+        number: Format of the mean; '' writes none.
         hero: Whether this row is the hero of the comparison, in the accent's color and with a bold mean.
     """
     color = ACCENT if hero else PALE
@@ -108,6 +109,8 @@ def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".
     heights = [row + rise for rise in _stacked(values, width=0.011 * abs(ax.get_xlim()[1] - ax.get_xlim()[0]))]
     ax.plot([mean, mean], [row - 0.3, row + 0.3], color=color, linewidth=2.5, solid_capstyle="butt")
     ax.plot(values, heights, "o", color=color, markersize=6.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3)
+    if not number:
+        return heights
     offset = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
     top = (mean, row - 0.3 if ax.yaxis_inverted() else row + 0.3)
     ground = {"facecolor": "white", "linewidth": 0, "pad": 0.5}

@@ -51,8 +51,9 @@ def loss_curve(
     means = [part.mean().item() for part in parts]
     low, high = ([part.quantile(level).item() for part in parts] for level in (0.1, 0.9))
     ax.fill_between(ends, low, high, color=FORWARD, alpha=0.1, linewidth=0)
-    middle = len(ends) // 2
-    ax.text(ends[middle], 1.3 * low[middle], "eight of ten batches", ha="center", color=FORWARD, fontsize=9)
+    late = 3 * len(ends) // 4
+    place = ends[late], math.sqrt(low[late] * means[late])
+    ax.text(*place, "eight of ten batches", ha="center", va="center", color=FORWARD, fontsize=9)
     ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, {window} batches")
     ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
     ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
@@ -60,7 +61,7 @@ def loss_curve(
     for marker, (name, values) in zip("os", (after_epochs or {}).items()):
         values = _floats(values)
         places = [ends[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
-        look = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "none", "markersize": 12}
+        look = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "none", "markersize": 11}
         ax.plot(places, values, marker, markeredgewidth=1.6, label=name, zorder=4, **look)
         lowest = min(lowest, *values)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.015))
