@@ -58,11 +58,10 @@ def loss_curve(
     ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
     ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
     lowest = min(low)
-    for marker, (name, values) in zip("os", (after_epochs or {}).items()):
+    for marker, color, (name, values) in zip("oD", (ACCENT, MUTED), (after_epochs or {}).items()):
         values = _floats(values)
         places = [ends[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
-        look = {"color": ACCENT} if marker == "o" else {"color": MUTED, "markerfacecolor": "none", "markersize": 11}
-        ax.plot(places, values, marker, markeredgewidth=1.6, label=name, zorder=4, **look)
+        ax.plot(places, values, marker, color=color, markersize=6, label=name, zorder=4)
         lowest = min(lowest, *values)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.015))
     ax.set_ylim(0.7 * lowest, 1.6 * max(math.log(classes), *high))
