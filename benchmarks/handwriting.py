@@ -227,6 +227,14 @@ def read(network: nn.Module, picture: Image.Image | Path, least: float) -> Readi
         return None
 
 
+def judge(reading: Reading | None, label: int) -> tuple[bool, bool, bool]:
+    """Whether a reading is right, doubtful, and wrong without a word; a picture without a digit is doubtful."""
+    if reading is None:
+        return False, True, False
+    right, doubtful = reading.digit == label, bool(reading.doubts)
+    return right, doubtful, not right and not doubtful
+
+
 def print_papers(network: nn.Module, least: float, count: int, seed: int) -> None:
     """Read test digits on each paper; print how many are right, doubtful, and wrong without a word."""
     test_set = MNIST(DATA_ROOT, train=False)
@@ -242,18 +250,14 @@ def print_papers(network: nn.Module, least: float, count: int, seed: int) -> Non
         start = time.perf_counter()
         readings = [read(network, picture, least) for picture in pictures]
         milliseconds = 1000 * (time.perf_counter() - start) / count
-        right = sum(bool(reading) and reading.digit == label for reading, label in zip(readings, labels))
-        doubtful = sum(not reading or bool(reading.doubts) for reading in readings)
-        silent = sum(
-            bool(reading) and reading.digit != label and not reading.doubts for reading, label in zip(readings, labels)
-        )
+        right, doubtful, silent = (sum(column) for column in zip(*map(judge, readings, labels)))
         low, high = interval(right, count)
         shares = f"{100 * right / count:6.1f} %{f'{100 * low:.1f} to {100 * high:.1f} %':>18}"
         print(f"{name:28}{shares}{100 * doubtful / count:8.1f} %{100 * silent / count:14.1f} %{milliseconds:6.0f}")
     for name, draw in PAGES.items():
         seed_everything(seed)
         readings = [read(network, draw(np.random.permutation(images)[:9]), least) for _ in images]
-        doubtful = sum(not reading or bool(reading.doubts) for reading in readings)
+        doubtful = sum(reading is None or bool(reading.doubts) for reading in readings)
         print(f"{name:28}{'':26}{100 * doubtful / count:8.1f} %")
 
 
@@ -262,19 +266,18 @@ def print_folder(network: nn.Module, least: float, folder: Path, out: Path) -> N
     paths = sorted(path for path in folder.expanduser().iterdir() if path.name[0] in "0123456789" and path.is_file())
     if not paths:
         sys.exit(f"{folder} has no file whose name begins with its digit, such as 3_my_pen.jpg")
-    right, silent = 0, 0
+    outcomes = []
     for path in paths:
         reading, label = read(network, path, least), int(path.name[0])
-        if reading and reading.digit == label:
-            right += 1
-        elif reading:
-            silent += not reading.doubts
+        outcomes.append(judge(reading, label))
+        if reading is None:
+            print(f"{path.name}: no digit found")
+        elif reading.digit != label:
             print(f"{path.name}: read as {reading.digit}", *reading.doubts, sep="; ")
             out.mkdir(parents=True, exist_ok=True)
             steps = dict(zip(STEPS, reading.steps))
             plots.digit_steps(steps, reading.probabilities, reading.doubts).savefig(out / f"{path.stem}.png", dpi=150)
-        else:
-            print(f"{path.name}: no digit found")
+    right, _, silent = (sum(column) for column in zip(*outcomes))
     low, high = interval(right, len(paths))
     print(f"{right} of {len(paths)} right ({100 * low:.1f} to {100 * high:.1f} %), {silent} silently wrong")
 

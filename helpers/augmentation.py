@@ -10,8 +10,7 @@ from torch import Tensor, nn
 class RandomPen(nn.Module):
     """In training, moves and turns each image of a batch at random, and draws it with a thinner or a thicker pen.
 
-    Afterwards, as before, images (N, 1, H, W) are light or dark as they were; outside of them is paper. In evaluation
-    mode, images stay as they are.
+    What moves in from outside of an image is paper. In evaluation mode, images stay as they are.
 
     Args:
         shift: Largest shift up or down, left or right, in pixels.
