@@ -231,10 +231,7 @@ def _closed(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def _without_lines(mask: np.ndarray) -> np.ndarray:
-    """Mask (H, W) without thin straight lines from edge to edge; strokes that cross them stay.
-
-    Long horizontal runs of thin ink are lines; what is at least twice as thick as they are is a stroke.
-    """
+    """Mask (H, W) without thin straight lines from edge to edge, which are long horizontal or vertical runs."""
     thinnest = 0.025 * min(mask.shape)  # of strokes
     for _ in range(2):  # horizontal lines, then vertical ones
         width = mask.shape[1]
@@ -248,10 +245,7 @@ def _without_lines(mask: np.ndarray) -> np.ndarray:
         lines = (columns.mean(axis=1) > 0.5) & columns[:, :end].any(axis=1) & columns[:, -end:].any(axis=1)
         lines[0] = False
         if lines.any():
-            ruled = lines[pieces]
-            thickness = round(np.percentile(runs[ruled], 30))
-            strokes = ndimage.binary_opening(mask, np.ones((2 * thickness + 2, 1)))
-            mask = mask & (strokes | ~ndimage.binary_dilation(ruled, np.ones((3, 9))))
+            mask = mask & ~ndimage.binary_dilation(lines[pieces], np.ones((3, 9)))
         mask = mask.T
     return mask
 

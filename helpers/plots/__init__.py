@@ -10,7 +10,8 @@ from helpers.plots.graph import graph
 from helpers.plots.images import digit_steps, image_grid
 from helpers.plots.marks import connect_cells, draw_band, draw_dots, draw_image, label_lines
 from helpers.plots.matrices import draw_matrix, highlight_cells
+from helpers.plots.memory import channel_order, draw_representable, float_bits
 from helpers.plots.results import accuracy_against_time, bar_chart, confusion_matrix, loss_curve
-from helpers.plots.storage import storage_arrows, storage_diagram
+from helpers.plots.storage import slots_of, storage_views
 from helpers.plots.style import ACCENT, FORWARD, PALE, SIGNED_MAP, UNSIGNED_MAP, new_figure, show, use_style
 from helpers.plots.tracing import LayerInfo, trace_layers

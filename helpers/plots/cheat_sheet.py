@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from torch import Tensor, nn
 
-from helpers.plots.storage import draw_storage
+from helpers.plots.storage import draw_views
 
 A4 = 8.27, 11.69  # inches
 MARGIN = 0.04  # share of the page that printers leave white
@@ -34,7 +34,7 @@ def cheat_sheet(
     """
     figure = Figure(figsize=A4)
     figure.set_layout_engine("constrained", rect=(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN))
-    parts = figure.subfigures(4, 1, height_ratios=(2.0, 1.4, 3.4, 2.4), hspace=0.02)
+    parts = figure.subfigures(4, 1, height_ratios=(2.0, 1.4, 3.4, 2.6), hspace=0.02)
     _table_of_layers(parts[0], layers)
     _curves(parts[1], activations)
     _paths(parts[2], optimizers, surface)
@@ -113,9 +113,5 @@ def _text_beside(ax: Axes, name: str, update: str) -> None:
 
 
 def _storages(part: SubFigure, views: Mapping[str, Tensor]) -> None:
-    _heading(part, "Tensor views", "element (i, j, …) reads cell offset + i·stride[0] + j·stride[1] + …")
-    axes = part.subplots(math.ceil(len(views) / 3), 3, squeeze=False)
-    for ax in axes.flat[len(views) :]:
-        ax.remove()
-    for ax, (code, tensor) in zip(axes.flat, views.items()):
-        draw_storage(ax, tensor, code, width=A4[0] * (1 - 2 * MARGIN) / 3 - 0.1)
+    _heading(part, "Tensor views", "element (i, j, …) reads slot offset + i·stride[0] + j·stride[1] + …")
+    draw_views(part.subplots(), views, between="   ")

@@ -19,17 +19,17 @@ def explorer(draw: Callable[..., Figure], alt: str, **controls: object) -> None:
         draw: Function that takes the values of the controls by name and returns a figure.
         alt: Description of the first figure in one sentence, for readers who cannot see it.
         **controls: For each argument of ``draw``, a tuple: ``(lowest, highest, step, first)`` makes a slider; strings
-            make a menu, whose first entry is chosen at first.
+            make a menu, whose first entry is chosen at first; a single string makes a field to type in.
 
     Raises:
-        ValueError: If ``alt`` is empty, there is no control, or a control is neither a slider nor a menu.
+        ValueError: If ``alt`` is empty, there is no control, or a control is of another kind.
     """
     if not controls:
         raise ValueError("no controls: pass at least one, or show the figure with plots.show")
     for name, choices in controls.items():
-        if not _is_menu(choices) and not _is_slider(choices):
+        if not (isinstance(choices, str) or _is_menu(choices) or _is_slider(choices)):
             raise ValueError(f"{name} must be (lowest, highest, step, first) or strings: got {choices!r}")
-    first = {name: choices[0] if _is_menu(choices) else choices[3] for name, choices in controls.items()}
+    first = {name: _first(choices) for name, choices in controls.items()}
     picture = uuid4().hex  # later figures with this name replace the first
     show(draw(**first), alt, display_id=picture)
 
@@ -47,7 +47,9 @@ def _show_controls(controls: dict, first: dict, redraw: Callable[[dict], None]) 
     inputs = {}
     for name, choices in controls.items():
         label = {"description": name.replace("_", " "), "style": {"description_width": "9em"}}
-        if _is_menu(choices):
+        if isinstance(choices, str):
+            inputs[name] = ipywidgets.Text(value=choices, continuous_update=False, **label)
+        elif _is_menu(choices):
             inputs[name] = ipywidgets.Dropdown(options=list(choices), **label)
         else:
             low, high, step, _ = choices
@@ -56,6 +58,12 @@ def _show_controls(controls: dict, first: dict, redraw: Callable[[dict], None]) 
         control.observe(lambda _: redraw({name: one.value for name, one in inputs.items()}), names="value")
     panel = ipywidgets.VBox(list(inputs.values()))
     display({**panel._repr_mimebundle_(), "text/plain": f"Controls, when run: {', '.join(inputs)}"}, raw=True)
+
+
+def _first(choices: str | tuple) -> object:
+    if isinstance(choices, str):
+        return choices
+    return choices[0] if _is_menu(choices) else choices[3]
 
 
 def _is_menu(choices: object) -> bool:

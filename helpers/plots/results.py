@@ -39,7 +39,8 @@ def loss_curve(
     Args:
         losses: Loss of every batch in order, in nats per image. A line shows the first one, then the mean of every
             ``window`` batches, a band where all but the lowest and the highest tenth of them are.
-        after_epochs: For the names of at most two measurements, their values after each epoch of equal length.
+        after_epochs: For the names of at most two measurements, their values after each epoch of equal length; marks
+            before the last stand a little aside, so that none hides another.
         batch_size: Number of images in a batch.
         classes: Number of classes C; a dashed line at log C shows the loss of equal probabilities.
         window: Number of batches that share a point of the line.
@@ -54,13 +55,16 @@ def loss_curve(
     late = 3 * len(ends) // 4
     place = ends[late], math.sqrt(low[late] * means[late])
     ax.text(*place, "eight of ten batches", ha="center", va="center", color=FORWARD, fontsize=9)
-    ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, {window} batches")
+    ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, mean of {window} batches")
     ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
     ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
     lowest = min(low)
     for marker, color, (name, values) in zip("oD", (ACCENT, MUTED), (after_epochs or {}).items()):
         values = _floats(values)
-        places = [ends[-1] * (epoch + 1) / len(values) for epoch in range(len(values))]
+        aside = 0.006 * ends[-1] * (1 if marker == "D" else -1)  # two measurements don't hide each other
+        places = [
+            ends[-1] * (epoch + 1) / len(values) + aside * (epoch + 1 < len(values)) for epoch in range(len(values))
+        ]
         ax.plot(places, values, marker, color=color, markersize=6, label=name, zorder=4)
         lowest = min(lowest, *values)
     ax.set(xlabel="training images seen", ylabel="loss (nats per image)", yscale="log", xlim=(0, ends[-1] * 1.015))

@@ -1,192 +1,183 @@
-"""Tensors as views of a storage: an arrow leads from each element to the cell that it reads."""
+"""Tensors as views of a storage: whatever a view reads stands below the slot that it reads."""
 
 import itertools
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import Tensor
 
-from helpers.plots.style import new_figure
+from helpers.plots.style import COPY_GROUND, FORWARD, INK, MUTED, new_figure
 
-MOST_CELLS = 64  # more would be too narrow to read
-PAGE_WIDTH = 9.0  # inches
-LABEL_WIDTH = 0.7  # inches, for the names of the rows
-WIDEST_CELL = 0.45  # inches
-NARROWEST_PANEL = 3.4  # inches: room for the title
-
-# Heights in a panel: a storage cell reaches from 0 to 1, an element from 3 to 4.
-CELL_NUMBER, CELL, ELEMENT, INDEX = -0.4, 0.5, 3.5, 4.2
+MOST_SLOTS = 24  # more would be too narrow to read
+NAMES, ATTRIBUTES, WIDEST_SLOT, ROW = 2.3, 1.5, 0.72, 0.36  # inches; ROW is the height of an element
+HEADER, LINE, ARCS = 1.3, 1.15, 0.85  # in heights of an element: the storage, a row of elements, arcs above or below it
 
 Index = tuple[int, ...]
 
 
-def storage_diagram(*tensors: Tensor, titles: Sequence[str] = (), columns: int = 1) -> Figure:
-    """The storage cell that each element of a tensor reads: one panel per tensor.
+def storage_views(views: Mapping[str, Tensor], *, width: float = 9.0) -> Figure:
+    """A storage, and below it each view's elements under the slots that they read.
 
-    The upper boxes are the elements in the order of their indices, with one color per row. The lower boxes are cells of
-    the storage; gray ones are read. An arrow leads from element (i, j, …) to cell offset + i·stride[0] +
-    j·stride[1] + …. The drawing uses only ``untyped_storage``, ``storage_offset``, ``size``, ``stride``, ``dtype``.
+    Arcs above the elements are steps of the last dimension, arcs below those of the first one. Shades tell the view's
+    rows apart. A view that reads a slot several times takes several lines. What has a storage of its own stands on a
+    tinted ground.
 
     Args:
-        *tensors: Tensors of any number of dimensions, with at most 64 elements and 64 storage cells each.
-        titles: Title of each tensor; by default none.
-        columns: Number of panels side by side, from 1 to 3.
+        views: For the code of each view, the tensor. The storage is that of the first one.
+        width: Width of the figure in inches.
 
     Raises:
-        ValueError: If there is no tensor, ``columns`` is out of range, or the number of titles is wrong; if a tensor is
-            too large, has no storage (meta, sparse), or is conjugated or negated only when it is read.
+        ValueError: If there is no view, or one has no elements, more than 24 slots, or no storage (meta, sparse).
     """
-    if not tensors or not 1 <= columns <= 3:
-        raise ValueError(f"need at least one tensor, and one to three columns: got {len(tensors)} and {columns}")
-    if titles and len(titles) != len(tensors):
-        raise ValueError(f"need one title per tensor: got {len(titles)} titles for {len(tensors)} tensors")
-    for tensor in tensors:
-        _check(tensor)
-    columns = min(columns, len(tensors))
-    rows = math.ceil(len(tensors) / columns)
-    panel_width = PAGE_WIDTH / columns - 0.2
-    widest = max(_width_in_cells(tensor) for tensor in tensors)
-    cell_width = _cell_width(panel_width, widest)
-    panel_width = min(panel_width, max(cell_width * widest + LABEL_WIDTH, NARROWEST_PANEL))
-    size = {"width": columns * (panel_width + 0.2), "height": 2.3 * rows}
-    figure, axes = new_figure(rows, columns, squeeze=False, **size)
-    for ax in axes.flat[len(tensors) :]:
-        ax.remove()
-    for ax, tensor, title in zip(axes.flat, tensors, titles or [""] * len(tensors)):
-        _draw_panel(ax, tensor, title, panel_width, cell_width)
+    if not views:
+        raise ValueError("nothing to draw: pass at least one view, such as {'points.t()': points.t()}")
+    slots = _most_slots(views)
+    slot_width = min(WIDEST_SLOT, (width - NAMES - ATTRIBUTES) / max(1, slots))
+    rows = HEADER + sum(_height(view) for view in views.values()) + 0.7
+    figure, ax = new_figure(width=width, height=ROW * rows)
+    draw_views(ax, views)
+    left = (width - NAMES - ATTRIBUTES - slots * slot_width) / 2  # inches that are left over on each side
+    ax.set_xlim(-(NAMES + left) / slot_width, slots + (ATTRIBUTES + left) / slot_width)
     return figure
 
 
-def draw_storage(ax: Axes, tensor: Tensor, title: str, *, width: float) -> None:
-    """Draw one panel of ``storage_diagram`` into ``ax``, which is ``width`` inches wide.
-
-    Raises:
-        ValueError: If the tensor cannot be drawn: see ``storage_diagram``.
-    """
-    _check(tensor)
-    _draw_panel(ax, tensor, title, width, _cell_width(width, _width_in_cells(tensor)))
-
-
-def storage_arrows(ax: Axes) -> dict[Index, tuple[int, str, str]]:
-    """Content of a panel of ``storage_diagram``, read from its texts and arrows alone.
+def draw_views(ax: Axes, views: Mapping[str, Tensor], *, between: str = "\n") -> None:
+    """Draw the picture of ``storage_views`` into ``ax``: slots reach from x = 0 to their number, names left of them.
 
     Args:
-        ax: Axes of a panel.
+        ax: Axes to draw into.
+        views: For the code of each view, the tensor.
+        between: What stands between size, stride and offset.
 
-    Returns:
-        For the index of each element, from left to right: the number of the cell to which its arrow points, the value
-        written in the element's box, and the value written in that cell.
+    Raises:
+        ValueError: See ``storage_views``.
     """
-    written = {text.get_position(): text.get_text() for text in ax.texts}
-    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
-    shown = {}
-    for (start, _), (tip, _) in sorted((arrow.xyann, arrow.xy) for arrow in arrows):
-        index = tuple(int(i) for i in written[start, INDEX].strip("()").split(",") if i)
-        shown[index] = int(written[tip, CELL_NUMBER]), written[start, ELEMENT], written[tip, CELL]
-    return shown
-
-
-def _check(tensor: Tensor) -> None:
-    if tensor.layout != torch.strided or tensor.device.type == "meta":
-        raise ValueError(f"no storage to draw: the tensor's layout is {tensor.layout}, its device {tensor.device}")
-    if tensor.is_conj() or tensor.is_neg():
-        raise ValueError("what is stored is not what is read: call resolve_conj() or resolve_neg() on the tensor first")
-    elements, cells = math.prod(tensor.size()), _cell_count(tensor)
-    if max(elements, cells) > MOST_CELLS:
-        raise ValueError(
-            f"at most {MOST_CELLS} elements and cells can be drawn: got {elements} elements, {cells} cells"
-        )
-
-
-def _width_in_cells(tensor: Tensor) -> float:
-    return max(_elements_width(tensor.size()), _cell_count(tensor)) + 0.2  # and a margin
-
-
-def _cell_width(panel_width: float, cells: float) -> float:
-    return min(WIDEST_CELL, (panel_width - LABEL_WIDTH) / cells)
-
-
-def _draw_panel(ax: Axes, tensor: Tensor, title: str, panel_width: float, cell_width: float) -> None:
-    indices = list(itertools.product(*map(range, tensor.size())))
-    cells = [_cell_number(tensor, index) for index in indices]
-    stored = [_written(value) for value in _stored_values(tensor)]
-    value_size = _font_size(stored, cell_width)
-    label_size = min(8, _font_size([_label(index) for index in indices], cell_width))
-    # Indices too long to be read side by side stand upright.
-    upright = {"rotation": 90, "fontsize": 8} if label_size < 6 else {"fontsize": label_size}
-
-    # Both rows of boxes start at 0; then the shorter one is centered above or below the other.
-    lead = (_elements_width(tensor.size()) - len(stored)) / 2
-    cell_places = [number + 0.5 + max(0, lead) for number in range(len(stored))]
-    element_places = [place + max(0, -lead) for place in _element_places(tensor.size())]
-    for number, (x, value) in enumerate(zip(cell_places, stored)):
-        ax.add_patch(_box(x, 0, facecolor="0.88" if number in cells else "white", edgecolor="0.3"))
-        ax.text(x, CELL, value, ha="center", va="center", fontsize=value_size)
-        ax.text(x, CELL_NUMBER, str(number), ha="center", va="center", fontsize=min(8, value_size), color="0.35")
-    row_length = tensor.size()[-1] if tensor.size() else 1
-    for number, (index, cell, x) in enumerate(zip(indices, cells, element_places)):
-        color = f"C{number // row_length % 10}"
-        ax.add_patch(_box(x, 3, facecolor="white", edgecolor=color, linewidth=1.5))
-        ax.text(x, ELEMENT, stored[cell], ha="center", va="center", fontsize=value_size)
-        ax.text(x, INDEX, _label(index), ha="center", va="bottom", color="0.2", **upright)
-        arrow = {"arrowstyle": "-|>", "color": color, "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
-        ax.annotate("", xy=(cell_places[cell], 1), xytext=(x, 3), arrowprops=arrow)
-    for y, name in ((INDEX + 0.3, "index"), (ELEMENT, "element"), (CELL, "storage"), (CELL_NUMBER, "cell")):
-        ax.text(-0.1 / cell_width, y, name, ha="right", va="center", fontsize=8, color="0.35")
-    ax.set_xlim(-LABEL_WIDTH / cell_width, (panel_width - LABEL_WIDTH) / cell_width)
-    ax.set_ylim(-0.8, 5.2 if label_size >= 6 else 6.2)
+    slots, tops, (first, *_) = _most_slots(views), [HEADER], views.values()
+    for view in views.values():
+        tops.append(tops[-1] + _height(view))
+    copies = [top for top, view in zip(tops, views.values()) if not _share_storage(first, view)]
+    for slot in range(_slot_count(first) + 1):  # lines lead the eye down, to where another storage begins
+        ax.plot([slot, slot], [1, min([*copies, tops[-1]])], color="0.9", linewidth=0.8, zorder=0)
+    _draw_storage(ax, first)
+    for top, (name, view) in zip(tops, views.items()):
+        _draw_view(ax, name, view, top, is_copy=not _share_storage(first, view), right=slots, between=between)
+    ax.set(xlim=(-6, slots + 4), ylim=(tops[-1] + 0.1, -0.6))
     ax.axis("off")
-    ax.set_title(f"{title}\n{_attributes(tensor)}".strip(), fontsize=9, loc="left")
 
 
-def _box(center: float, bottom: float, **look: object) -> Rectangle:
-    return Rectangle((center - 0.5, bottom), 1, 1, **look)
+def slots_of(view: Tensor) -> dict[Index, int]:
+    """For each index of a tensor, the slot of its storage: offset + Σ index · stride."""
+    indices = itertools.product(*map(range, view.size()))
+    return {index: view.storage_offset() + sum(i * s for i, s in zip(index, view.stride())) for index in indices}
 
 
-def _cell_number(tensor: Tensor, index: Index) -> int:
-    return tensor.storage_offset() + sum(i * stride for i, stride in zip(index, tensor.stride()))
+def _most_slots(views: Mapping[str, Tensor]) -> int:
+    """Number of slots of the largest storage, when all views can be drawn."""
+    for name, view in views.items():
+        if view.layout != torch.strided or view.device.type == "meta":
+            raise ValueError(f"{name} has no storage to draw: its layout is {view.layout}, its device {view.device}")
+        if not view.numel() or _slot_count(view) > MOST_SLOTS:
+            raise ValueError(
+                f"{name} cannot be drawn: need 1 or more elements and at most {MOST_SLOTS} slots, "
+                f"got {view.numel()} elements and {_slot_count(view)} slots"
+            )
+    return max(map(_slot_count, views.values()))
 
 
-def _cell_count(tensor: Tensor) -> int:
-    return tensor.untyped_storage().nbytes() // tensor.dtype.itemsize
+def _slot_count(view: Tensor) -> int:
+    return view.untyped_storage().nbytes() // view.dtype.itemsize
 
 
-def _stored_values(tensor: Tensor) -> list:
-    """Bytes of the storage as numbers of the tensor's dtype; the last bytes may be too few for a cell."""
-    storage_bytes = bytearray(tensor.untyped_storage().cpu())[: _cell_count(tensor) * tensor.dtype.itemsize]
-    return torch.frombuffer(storage_bytes, dtype=tensor.dtype).tolist() if storage_bytes else []
+def _share_storage(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
-def _written(value: complex | bool) -> str:
-    if isinstance(value, bool):
-        return "T" if value else "F"
-    return str(value) if isinstance(value, int) else f"{value:.3g}"
+def _lines(view: Tensor) -> list[dict[Index, int]]:
+    """Elements with their slots, in as few lines as keep the slots of each line apart."""
+    slots = slots_of(view)
+    for shared in range(view.ndim + 1):  # leading indices that the elements of a line have in common
+        lines = [dict(line) for _, line in itertools.groupby(slots.items(), lambda item, n=shared: item[0][:n])]
+        if all(len(set(line.values())) == len(line) for line in lines):
+            return lines
+    raise AssertionError("one element in a line always fits")
 
 
-def _element_places(size: torch.Size) -> list[float]:
-    """Center of each element's box, in cells; there is a gap of half a cell between rows, one between planes, …"""
-    gaps = [math.prod(size[d:]) for d in range(1, len(size))]  # numbers of elements between gaps
-    return [number + 0.5 + sum(number // gap for gap in gaps) / 2 for number in range(math.prod(size))]
+def _height(view: Tensor) -> float:
+    lines = _lines(view)
+    return LINE * len(lines) + ARCS * (2 if len(lines) == 1 and view.ndim > 1 else 1)
 
 
-def _elements_width(size: torch.Size) -> float:
-    return max(_element_places(size), default=-0.5) + 0.5
+def _draw_storage(ax: Axes, view: Tensor) -> None:
+    stored = torch.frombuffer(bytearray(view.untyped_storage().cpu()), dtype=view.dtype)
+    for slot, value in enumerate(stored.tolist()):
+        ax.text(slot + 0.5, -0.25, slot, ha="center", va="center", fontsize=9, color=MUTED)
+        _draw_box(ax, slot, 0, value, facecolor="white", edgecolor=INK, linewidth=1.2, gid=f"slot {slot}")
+    ax.text(-0.25, -0.25, "slot", ha="right", va="center", fontsize=9, color=MUTED)
+    ax.text(-0.25, 0.5, "storage", ha="right", va="center", fontsize=10, weight="bold")
 
 
-def _label(index: Index) -> str:
-    return ",".join(map(str, index)) or "()"
+def _draw_view(ax: Axes, name: str, view: Tensor, top: float, *, is_copy: bool, right: float, between: str) -> None:
+    lines, rows = _lines(view), sorted({index[:-1] for index in slots_of(view)})
+    shade = {row: 0.12 + 0.4 * number / max(1, len(rows) - 1) for number, row in enumerate(rows)}
+    middle = top + ARCS + LINE * len(lines) / 2 - 0.07
+    if is_copy:
+        ground = (-0.15, top + ARCS - 0.15), _slot_count(view) + 0.3, LINE * len(lines) + 0.15
+        ax.add_patch(Rectangle(*ground, color=COPY_GROUND, zorder=0))
+    for number, line in enumerate(lines):
+        bottom = top + ARCS + LINE * number
+        for index, slot in line.items():
+            look = {"facecolor": mpl.colormaps["Blues"](shade[index[:-1]]), "edgecolor": FORWARD, "linewidth": 1}
+            gid = f"{name} {','.join(map(str, index))}"
+            _draw_box(ax, slot, bottom, view[index].item(), **look, gid=gid)
+        if number == 0:
+            _draw_steps(ax, line, -1, bottom)
+    if len(lines) == 1 and view.ndim > 1:
+        _draw_steps(ax, lines[0], 0, top + ARCS + 1)
+    elif len(lines) > 1:
+        start, end = (min(line.values()) for line in lines[:2])
+        _draw_step_down(ax, start, end, top + ARCS + 0.5)
+    ax.text(-0.25, middle, name, ha="right", va="center", fontsize=9.5, family="monospace")
+    attributes = f"size {tuple(view.size())}", f"stride {view.stride()}", f"offset {view.storage_offset()}"
+    ax.text(right + 0.3, middle, between.join(attributes), va="center", fontsize=9, color=MUTED, linespacing=1.25)
+    if is_copy:
+        ax.text(-0.25, middle + 0.75, "new storage", ha="right", va="center", fontsize=9, color=MUTED)
 
 
-def _font_size(texts: Sequence[str], width: float) -> float:
-    """Size, at most 10 points, at which the longest text fits into ``width`` inches."""
-    longest = max(map(len, texts), default=1) or 1
-    return min(10, 72 * width / (0.62 * longest + 0.3))
+def _draw_steps(ax: Axes, line: dict[Index, int], dim: int, y: float) -> None:
+    """Arcs between neighbors: along the last dimension, above; from the first element along dimension 0, below."""
+    side, color = (1, MUTED) if dim == 0 else (-1, FORWARD)
+    steps = {}
+    for index, slot in line.items():
+        following = list(index)
+        if index and not (dim == 0 and any(index[1:])):
+            following[dim] += 1
+            steps[slot] = line.get(tuple(following), slot)
+    steps = {start: end for start, end in steps.items() if start != end}
+    for start, end in steps.items():
+        bend = side * min(0.45, 0.55 / abs(end - start)) * (1 if end > start else -1)
+        look = {"arrowstyle": "-|>", "mutation_scale": 7, "color": color, "linewidth": 1.1}
+        ends = (start + 0.5, y), (end + 0.5, y)
+        ax.add_patch(FancyArrowPatch(*ends, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **look))
+    for start, end in list(steps.items())[:1]:
+        place, ground = ((start + end + 1) / 2, y + side * 0.5), {"facecolor": "white", "linewidth": 0, "pad": 1}
+        ax.text(*place, f"{end - start:+d}", ha="center", va="center", fontsize=9, color=color, bbox=ground)
 
 
-def _attributes(tensor: Tensor) -> str:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    return f"size {tuple(tensor.size())}, stride {tensor.stride()}, offset {tensor.storage_offset()}, {dtype}"
+def _draw_step_down(ax: Axes, start: int, end: int, y: float) -> None:
+    """An arc on the left, from the first line of a view to the second."""
+    look = {"arrowstyle": "-|>", "mutation_scale": 7, "color": MUTED, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    below = end > start  # then the second line leaves room below the first element of the first
+    ends = ((start + 0.3, y + 0.5), (end, y + LINE)) if below else ((start, y), (end, y + LINE))
+    place = (start + 0.2, y + LINE) if below else (start - 0.35, y + LINE / 2)
+    ax.add_patch(FancyArrowPatch(*ends, connectionstyle=f"arc3,rad={0.4 if below else 0.6}", **look))
+    ax.text(*place, f"{end - start:+d}", ha="right", va="center", fontsize=9, color=MUTED)
+
+
+def _draw_box(ax: Axes, slot: int, y: float, value: complex | bool, **look: object) -> None:
+    ax.add_patch(Rectangle((slot, y), 1, 1, **look))
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    ax.text(slot + 0.5, y + 0.5, text, ha="center", va="center", fontsize=10 if len(text) < 4 else 9)

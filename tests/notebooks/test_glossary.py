@@ -17,13 +17,13 @@ def text_of(notebook):
     return "\n\n".join(cell.source for cell in nbformat.read(FOLDER / notebook, as_version=4).cells)
 
 
-TERMS = ROW.findall(text_of("05_cheat_sheet_and_glossary.ipynb"))
+TERMS = ROW.findall(text_of("11_cheat_sheet_and_glossary.ipynb"))
 
 
 def test_there_are_sixty_terms_in_order_and_the_text_says_so():
     names = [name.lower() for name, *_ in TERMS]
     assert len(names) == len(set(names)) == 60 and names == sorted(names)
-    assert "sixty terms" in text_of("05_cheat_sheet_and_glossary.ipynb")
+    assert "sixty terms" in text_of("11_cheat_sheet_and_glossary.ipynb")
 
 
 @pytest.mark.parametrize(("names", "number", "notebook", "anchor"), TERMS, ids=[term[0] for term in TERMS])

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from helpers import plots
-from helpers.plots.storage import draw_storage
 
 PATHS = {"first": torch.rand(5, 2, requires_grad=True), "second": torch.rand(9, 2)}
 
@@ -50,9 +49,7 @@ def test_paths_stand_beside_their_updates(parts):
         assert texts(words) == [name, f"update of {name}"]
 
 
-def test_views_stand_above_their_storage(parts):
-    assert len(parts[3]) == 4
-    for index, (cell, element, stored) in plots.storage_arrows(parts[3][1]).items():
-        assert cell == index[0] + 3 * index[1] and element == stored == str(cell)
-    with pytest.raises(ValueError, match="at most 64"):
-        draw_storage(plots.new_figure()[1], torch.zeros(65), "too large", width=3)
+def test_views_stand_below_their_storage(parts):
+    (ax,) = parts[3]
+    places = {box.get_gid(): box.get_x() for box in ax.patches if box.get_gid()}
+    assert [places[f"x.T {i},{j}"] for i in range(3) for j in range(2)] == [0, 3, 1, 4, 2, 5]

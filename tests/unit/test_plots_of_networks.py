@@ -141,6 +141,42 @@ def upper_left(picture):
     return left, top
 
 
+# (a + b)², a = 1, b = 2: what is read, the values, the gradients
+SQUARE = {"square": ["sum"], "sum": ["a", "b"], "a": [], "b": []}
+VALUES, GRADIENTS = {"a": "1", "b": "2", "sum": "3"}, {("square", "sum"): "6", ("sum", "a"): "7"}
+
+
+def test_a_graph_has_values_on_arrows_forward_and_gradients_on_arrows_back():
+    figure = plots.graph(SQUARE, {node: node.upper() for node in SQUARE}, VALUES, GRADIENTS, parameters="a")
+    figure.canvas.draw()
+    texts = figure.axes[0].texts
+    places = {text.get_text().lower(): text.get_position() for text in texts if text.get_text().lower() in SQUARE}
+    names = {place: node for node, place in places.items()}
+    arrows = {
+        (names[text.xyann], names[text.xy], text.arrow_patch.get_edgecolor())
+        for text in texts
+        if getattr(text, "arrow_patch", None)
+    }
+    forward = {(read, node, to_rgba(style.FORWARD)) for node, following in SQUARE.items() for read in following}
+    assert arrows == forward | {(node, read, to_rgba(style.GRADIENT)) for node, read in GRADIENTS}
+    middles = {text.get_text(): (text.get_position(), text.get_color()) for text in texts}
+    for (node, read), gradient in GRADIENTS.items():
+        middle = tuple((one + other) / 2 for one, other in zip(places[node], places[read]))
+        assert middles[gradient] == (middle, style.GRADIENT) and middles[VALUES[read]] == (middle, style.FORWARD)
+    grounds = {text.get_text(): text.get_bbox_patch().get_facecolor() for text in texts if text.get_bbox_patch()}
+    assert [node for node, ground in grounds.items() if ground == to_rgba(style.PARAMETER)] == ["A"]
+
+
+def test_in_a_graph_values_stand_above_their_arrow_and_gradients_below():
+    figure = plots.graph({"y": ["x"], "x": []}, {"y": "y", "x": "x"}, {"x": "value"}, {("y", "x"): "gradient"})
+    figure.canvas.draw()
+    extents = {text.get_text(): text.get_window_extent() for text in figure.axes[0].texts if text.get_text()}
+    forward, back = (
+        text.xycoords.transform(text.xy)[1] for text in figure.axes[0].texts if getattr(text, "arrow_patch", None)
+    )
+    assert extents["value"].y0 > forward > back > extents["gradient"].y1
+
+
 def test_an_animation_is_one_picture_with_all_frames(shown):
     plots.show_animation([line(height) for height in (1, 2, 3)], alt="a line", frames_per_second=5)
     ((data, options),) = shown
@@ -154,15 +190,19 @@ def test_an_animation_is_one_picture_with_all_frames(shown):
 def test_an_explorer_redraws_the_picture_when_a_control_moves(shown, panels):
     seen = []
     plots.explorer(
-        lambda kind, x: seen.append((kind, x)) or line(x), "a line", kind=("one", "two"), x=(0.0, 2.0, 0.1, 1.0)
+        lambda kind, x, code: seen.append((kind, x, code)) or line(x),
+        "a line",
+        kind=("one", "two"),
+        x=(0.0, 2.0, 0.1, 1.0),
+        code="y",
     )
     (first, first_options), (controls, _) = shown
     assert first_options["metadata"]["image/png"]["alt"] == "a line"
-    assert controls["text/plain"] == "Controls, when run: kind, x"
+    assert controls["text/plain"] == "Controls, when run: kind, x, code"
     assert "application/vnd.jupyter.widget-view+json" in controls
-    menu, slider = panels[0]
-    slider.value, menu.value = 2.0, "two"
-    assert seen == [("one", 1.0), ("one", 2.0), ("two", 2.0)]
+    menu, slider, field = panels[0]
+    slider.value, menu.value, field.value = 2.0, "two", "z"
+    assert seen == [("one", 1.0, "y"), ("one", 2.0, "y"), ("two", 2.0, "y"), ("two", 2.0, "z")]
     second, second_options = shown[2]
     assert second_options["update"] and second_options["display_id"] == first_options["display_id"]
     assert second["image/png"] != first["image/png"]
