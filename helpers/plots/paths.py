@@ -1,0 +1,114 @@
+"""Paths of optimizers down a valley: one panel for each, or all of them racing."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from helpers.plots.style import ACCENT, INK, MUTED, STYLE, new_figure
+
+LEVELS = (1e-4, 0.01, 0.3, 1.5, 5, 15, 40, 100, 1000)  # of the loss; paths arrive when they stay below the second
+
+
+def draw_valley(ax: Axes, hessian: Tensor, *, limit: float = 10.0) -> None:
+    """Fill the contours of the loss w · hessian · w / 2, the darker the lower, in axes of equal scale.
+
+    Args:
+        ax: Axes to draw into.
+        hessian: Symmetric matrix (2, 2) with positive curvatures.
+        limit: The axes reach from -limit to limit.
+    """
+    line = torch.linspace(-limit, limit, 201, dtype=torch.float64)
+    points = torch.cartesian_prod(line, line).view(201, 201, 2)
+    loss = ((points @ hessian.double()) * points).sum(-1) / 2
+    ax.contourf(line, line, loss.T.clamp(min=2 * LEVELS[0]), LEVELS, norm=LogNorm(0.002, 20_000), cmap="Blues_r")
+    ax.plot(0, 0, "+", color=INK, markersize=7, zorder=3)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+
+
+def path_grid(
+    paths: Mapping[str, Mapping[str, Tensor]],
+    hessians: Mapping[str, Tensor],
+    arrived: Mapping[str, Mapping[str, int | None]],
+    *,
+    limit: float = 10.0,
+) -> Figure:
+    """One panel for each path: a row for each valley, a column for each optimizer.
+
+    Args:
+        paths: For each valley, for each optimizer, its path (steps + 1, 2).
+        hessians: Each valley's matrix of second derivatives (2, 2).
+        arrived: How many steps each path took to the minimum, None for one that did not arrive; written in its panel.
+        limit: The panels reach from -limit to limit.
+    """
+    rows, columns = len(paths), max(map(len, paths.values()))
+    figure, axes = new_figure(rows, columns, height=1.85 * rows, squeeze=False)
+    for position, (row, (valley, several)) in enumerate(zip(axes, paths.items())):
+        for ax, (name, path) in zip(row, several.items()):
+            draw_valley(ax, hessians[valley], limit=limit)
+            ax.plot(*path.T, color=ACCENT, linewidth=1.3, marker="o", markersize=2.6, markeredgewidth=0)
+            ax.plot(*path[0], "o", color="white", markersize=6, markeredgecolor=ACCENT, markeredgewidth=1.5)
+            ax.text(0.95, 0.06, _steps(arrived[valley][name]), transform=ax.transAxes, ha="right", weight="bold")
+            if position == 0:
+                ax.set_title(name)
+        row[0].set_ylabel(valley, color=INK, weight="bold", fontsize=11)
+    return figure
+
+
+def race_frame(
+    paths: Mapping[str, Mapping[str, Tensor]],
+    hessians: Mapping[str, Tensor],
+    arrived: Mapping[str, Mapping[str, int | None]],
+    step: int,
+    *,
+    limit: float = 10.0,
+    tail: int = 12,
+) -> Figure:
+    """All optimizers at one step, a panel for each valley: each name leads to where its path has come.
+
+    Args:
+        paths: For each valley, for each optimizer, its path (steps + 1, 2).
+        hessians: Each valley's matrix of second derivatives (2, 2).
+        arrived: After how many steps each path is counted as arrived, None for never; its name then says so.
+        step: Steps made so far.
+        limit: The panels reach from -limit to limit.
+        tail: How many of the last steps are drawn.
+    """
+    figure, axes = new_figure(1, len(paths), height=4.4, squeeze=False)
+    for ax, (valley, several) in zip(axes[0], paths.items()):
+        draw_valley(ax, hessians[valley], limit=limit)
+        ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
+        ax.set_title(valley)
+        heights = torch.linspace(0.72 * limit, -0.72 * limit, len(several)).tolist()
+        for (name, path), color, height in zip(several.items(), _colors(len(several)), heights):
+            last = arrived[valley][name]
+            _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
+            here = last is not None and step >= last
+            ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
+            ax.text(1.08 * limit, height, _steps(last) if here else "", color=MUTED, va="top")
+            if not here:
+                head = path[step].clamp(-limit, limit).tolist()
+                ax.plot([head[0], 1.05 * limit], [head[1], height + 0.05 * limit], color=color, linewidth=0.7)
+        ax.text(-0.95 * limit, -0.93 * limit, f"step {step}", weight="bold")
+    return figure
+
+
+def _draw_runner(ax: Axes, path: Tensor, color: str) -> None:
+    ax.plot(*path.T, color=color, linewidth=1.4, clip_on=True)
+    ax.plot(*path[-1], "o", color=color, markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+
+
+def _colors(count: int) -> Sequence[str]:
+    cycle = STYLE["axes.prop_cycle"].by_key()["color"]
+    return [cycle[position % len(cycle)] for position in range(count)]
+
+
+def _steps(count: int | None) -> str:
+    if count is None:
+        return "not there"
+    return f"{count} step{'' if count == 1 else 's'}"

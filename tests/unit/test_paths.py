@@ -1,0 +1,52 @@
+"""Each optimizer has its panel, its name and its count of steps; in a race, names lead to where the paths have come."""
+
+import pytest
+import torch
+
+from helpers import plots
+from helpers.plots.paths import draw_valley, path_grid, race_frame
+
+HESSIANS = {"straight": torch.diag(torch.tensor([0.1, 2.0])), "turned": torch.tensor([[1.05, -0.95], [-0.95, 1.05]])}
+PATHS = {
+    valley: {
+        "SGD": torch.tensor([[-8.0, 3.0], [-4.0, 1.0], [0.0, 0.0]]),
+        "Adam": torch.tensor([[-8.0, 3.0], [0.0, 12.0], [1.0, 1.0]]),
+    }
+    for valley in HESSIANS
+}
+ARRIVED = {"straight": {"SGD": 2, "Adam": 1}, "turned": {"SGD": 2, "Adam": None}}
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_a_valley_is_darkest_at_its_minimum_and_as_wide_as_its_hessian_says():
+    _, ax = plots.new_figure()
+    draw_valley(ax, HESSIANS["straight"], limit=5)
+    (contours,) = [artist for artist in ax.collections if hasattr(artist, "levels")]
+    bounds = [path.get_extents() for path in contours.get_paths() if len(path.vertices)]
+    small = min(bounds, key=lambda box: box.width)
+    assert small.width / small.height == pytest.approx(20**0.5, rel=0.2)  # the root of the curvatures' ratio
+    assert ax.get_xlim() == (-5, 5) and ax.get_aspect() == 1
+    shades = contours.get_facecolors()[:, :3].sum(axis=1)
+    assert (shades[1:] > shades[:-1]).all()
+
+
+def test_each_path_has_a_panel_with_its_steps():
+    figure = path_grid(PATHS, HESSIANS, ARRIVED)
+    assert [ax.get_title() for ax in figure.axes] == ["SGD", "Adam", "", ""]
+    assert [ax.get_ylabel() for ax in figure.axes] == ["straight", "", "turned", ""]
+    assert [texts(ax) for ax in figure.axes] == [["2 steps"], ["1 step"], ["2 steps"], ["not there"]]
+    for ax, path in zip(figure.axes, [path for valley in PATHS.values() for path in valley.values()]):
+        drawn = ax.lines[1].get_xydata()
+        torch.testing.assert_close(torch.tensor(drawn, dtype=torch.float32), path)
+
+
+def test_in_a_race_names_lead_to_the_heads_until_they_have_arrived():
+    straight, turned = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes
+    assert texts(straight) == ["SGD", "", "Adam", "1 step", "step 1"]
+    assert texts(turned) == ["SGD", "", "Adam", "", "step 1"]
+    leaders = [line.get_xydata()[0].tolist() for line in turned.lines if line.get_linewidth() < 1]
+    assert leaders == [[-4, 1], [0, 10]]  # a head outside is led to at the border
+    assert not set(texts(race_frame(PATHS, HESSIANS, ARRIVED, step=2).axes[0])) & {""}
