@@ -47,7 +47,7 @@ def path_grid(
         limit: The panels reach from -limit to limit.
     """
     rows, columns = len(paths), max(map(len, paths.values()))
-    figure, axes = new_figure(rows, columns, height=1.85 * rows, squeeze=False)
+    figure, axes = new_figure(rows, columns, height=1.6 * rows, squeeze=False)
     for position, (row, (valley, several)) in enumerate(zip(axes, paths.items())):
         for ax, (name, path) in zip(row, several.items()):
             draw_valley(ax, hessians[valley], limit=limit)
@@ -74,12 +74,12 @@ def race_frame(
     Args:
         paths: For each valley, for each optimizer, its path (steps + 1, 2).
         hessians: Each valley's matrix of second derivatives (2, 2).
-        arrived: After how many steps each path is counted as arrived, None for never; its name then says so.
+        arrived: After how many steps each path is counted as arrived, None for never; then its name says so.
         step: Steps made so far.
         limit: The panels reach from -limit to limit.
         tail: How many of the last steps are drawn.
     """
-    figure, axes = new_figure(1, len(paths), height=4.4, squeeze=False)
+    figure, axes = new_figure(1, len(paths), height=3.85, squeeze=False)
     for ax, (valley, several) in zip(axes[0], paths.items()):
         draw_valley(ax, hessians[valley], limit=limit)
         ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
@@ -90,7 +90,7 @@ def race_frame(
             _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
             here = last is not None and step >= last
             ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
-            ax.text(1.08 * limit, height, _steps(last) if here else "", color=MUTED, va="top")
+            ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", color=MUTED, va="top")
             if not here:
                 head = path[step].clamp(-limit, limit).tolist()
                 ax.plot([head[0], 1.05 * limit], [head[1], height + 0.05 * limit], color=color, linewidth=0.7)
