@@ -103,8 +103,8 @@ def float_bits(value: float, dtypes: Sequence[torch.dtype]) -> Figure:
             )
         name = str(dtype).removeprefix("torch.")
         ax.text(-most - 1.4, row + 0.5, name, ha="right", va="center", fontsize=9.5, family="monospace")
-        exact, shown = str(Decimal(stored.double().item())), f"{stored.double().item():.10g}"
-        text = shown if Decimal(shown) == Decimal(exact) else shown + "…"
+        exact = f"{Decimal(stored.double().item()):f}"  # every digit
+        text = exact if len(exact) < 14 else exact[:13] + "…"
         ax.text(fraction + 0.5, row + 0.5, text, va="center", fontsize=10)
     for x, name, color in ((-most - 0.5, "sign", SIGN), (-most / 2, "exponent", EXPONENT), (3.5, "fraction", FRACTION)):
         ax.text(x, -0.25, name, ha="center", va="center", fontsize=9.5, color=color, weight="bold")
