@@ -174,7 +174,7 @@ MUTANTS = [
     *in_file("helpers/plots/storage.py", "tests/unit/test_storage_plot.py",
         ("wrong stride in the drawing", "zip(index, view.stride())) for", "zip(index, reversed(view.stride()))) for"),
         ("offset forgotten in the drawing", "view.storage_offset() + sum", "sum"),
-        ("a copy on a white ground", "is_copy=not _share_storage(first, view)", "is_copy=False"),
+        ("a copy on a white ground", "is_copy=is_copy", "is_copy=False"),
         ("elements hidden behind others", "for shared in range(view.ndim + 1)", "for shared in range(0, view.ndim + 1, 2)"),
         ("arcs labeled with the wrong stride", 'f"{end - start:+d}", ha="center"', 'f"{end:+d}", ha="center"'),
     ),

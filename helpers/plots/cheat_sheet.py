@@ -30,7 +30,7 @@ def cheat_sheet(
         activations: For each name, an elementwise function, drawn with its derivative by autograd.
         optimizers: For the code of each optimizer: its path over the surface, (steps + 1, 2), and its update rule.
         surface: Loss as a function of two parameters, given as a tensor (2, …).
-        views: For the code of each view, the tensor, drawn above its storage; at most 64 elements and cells.
+        views: For the code of each view, the tensor, drawn below its storage; see ``storage_views``.
     """
     figure = Figure(figsize=A4)
     figure.set_layout_engine("constrained", rect=(MARGIN, MARGIN, 1 - 2 * MARGIN, 1 - 2 * MARGIN))

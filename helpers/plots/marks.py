@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.patches import ConnectionPatch
+from matplotlib.patches import ConnectionPatch, FancyArrowPatch
 from torch import Tensor
 
 from helpers.plots.style import ACCENT, FORWARD, INK_MAP, MUTED, PALE
@@ -125,6 +125,22 @@ def _stacked(values: Sequence[float], width: float) -> list[float]:
         taken = {rises[other] for other in rises if abs(values[other] - values[index]) < width}
         rises[index] = next(rise for rise in (0, 0.2, -0.2, 0.4, -0.4, *range(1, len(values))) if rise not in taken)
     return [rises[index] for index in range(len(values))]
+
+
+def draw_arc(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], *, bend: float, color: str = FORWARD
+) -> None:
+    """Draw a curved arrow from one point to another.
+
+    Args:
+        ax: Axes to draw into.
+        start: Point (x, y).
+        end: Point (x, y).
+        bend: How far the arrow swerves, as a share of its length; the sign says to which side.
+        color: Color of the arrow.
+    """
+    look = {"arrowstyle": "-|>", "mutation_scale": 7, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", color=color, **look))
 
 
 def connect_cells(source: Axes, patch: Cells, target: Axes, pixel: Cells, *, color: str = PALE) -> None:

@@ -1,15 +1,17 @@
 """What lies in memory, byte by byte: the channels of an image, the bits of floating-point numbers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from helpers.plots.storage import slots_of
+from helpers.plots.marks import draw_arc
+from helpers.plots.storage import share_storage, slots_of
 from helpers.plots.style import ACCENT, COPY_GROUND, FORWARD, INK, MUTED, new_figure
 
 CHANNELS = {"R": "#b3261e", "G": "#1d7a3c", "B": "#2456b3"}
@@ -37,25 +39,14 @@ def channel_order(images: Mapping[str, Tensor]) -> Figure:
     for number, (name, tensor) in enumerate(images.items()):
         top = rows + 2.4 + 3.1 * number
         ax.text(0, top - 1.2, name, fontsize=10, weight="bold", va="bottom")
-        step = (
-            f"stride {tensor.stride()}: from channel to channel {tensor.stride(1)} slot{'s' * (tensor.stride(1) > 1)}"
-        )
+        hop = tensor.stride(1)
+        step = f"stride {tensor.stride()}: from channel to channel {hop} slot{'s' * (hop > 1)}"
         ax.text(width, top - 1.2, step, ha="right", va="bottom", fontsize=9, color=MUTED)
-        if tensor.untyped_storage().data_ptr() != image.untyped_storage().data_ptr():
+        if not share_storage(image, tensor):
             ax.add_patch(Rectangle((-0.12, top - 0.15), width + 0.24, 1.3, color=COPY_GROUND, zorder=0))
         for channel in range(channels - 1):
-            start, end = channel * tensor.stride(1) + 0.5, (channel + 1) * tensor.stride(1) + 0.5
-            look = {
-                "arrowstyle": "-|>",
-                "mutation_scale": 8,
-                "color": INK,
-                "linewidth": 1.2,
-                "shrinkA": 0,
-                "shrinkB": 1,
-            }
-            ax.add_patch(
-                FancyArrowPatch((start, top), (end, top), connectionstyle=f"arc3,rad={-0.5 / (end - start)}", **look)
-            )
+            start = channel * hop + 0.5
+            draw_arc(ax, (start, top), (start + hop, top), bend=-0.5 / hop, color=INK)
         for (_, channel, row, column), slot in slots_of(tensor).items():
             _draw_value(ax, slot, top, channel, row * columns + column)
     ax.set(xlim=(-0.15, width + 0.15), ylim=(top + 1.2, -0.1))
@@ -87,20 +78,9 @@ def float_bits(value: float, dtypes: Sequence[torch.dtype]) -> Figure:
         stored = torch.tensor(value, dtype=dtype)
         colors = [SIGN] + [EXPONENT] * exponent + [FRACTION] * fraction
         for place, (bit, color) in enumerate(zip(_bits(stored), colors), start=-exponent - 1):
-            ax.add_patch(
-                Rectangle(
-                    (place + 0.04, row + 0.12), 0.92, 0.76, facecolor=color if bit == "1" else "white", edgecolor=color
-                )
-            )
-            ax.text(
-                place + 0.5,
-                row + 0.5,
-                bit,
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if bit == "1" else color,
-            )
+            ground, ink = (color, "white") if bit == "1" else ("white", color)
+            ax.add_patch(Rectangle((place + 0.04, row + 0.12), 0.92, 0.76, facecolor=ground, edgecolor=color))
+            ax.text(place + 0.5, row + 0.5, bit, ha="center", va="center", fontsize=9, color=ink)
         name = str(dtype).removeprefix("torch.")
         ax.text(-most - 1.4, row + 0.5, name, ha="right", va="center", fontsize=9.5, family="monospace")
         exact = f"{Decimal(stored.double().item()):f}"  # every digit
@@ -115,7 +95,7 @@ def float_bits(value: float, dtypes: Sequence[torch.dtype]) -> Figure:
 
 def _fields(dtype: torch.dtype) -> tuple[int, int]:
     """Numbers of bits of the exponent and of the fraction."""
-    fraction = round(-torch.tensor(torch.finfo(dtype).eps).log2().item())
+    fraction = round(-math.log2(torch.finfo(dtype).eps))
     return 8 * dtype.itemsize - 1 - fraction, fraction
 
 

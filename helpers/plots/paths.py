@@ -1,6 +1,6 @@
 """Paths of optimizers down a valley: one panel for each, or all of them racing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.plots.style import ACCENT, INK, MUTED, STYLE, new_figure
+from helpers.plots.style import ACCENT, INK, MUTED, new_figure
 
 LEVELS = (1e-4, 0.01, 0.3, 1.5, 5, 15, 40, 100, 1000)  # of the loss; paths arrive when they stay below the second
 
@@ -85,7 +85,8 @@ def race_frame(
         ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
         ax.set_title(valley)
         heights = torch.linspace(0.72 * limit, -0.72 * limit, len(several)).tolist()
-        for (name, path), color, height in zip(several.items(), _colors(len(several)), heights):
+        for number, ((name, path), height) in enumerate(zip(several.items(), heights)):
+            color = f"C{number}"
             last = arrived[valley][name]
             _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
             here = last is not None and step >= last
@@ -99,13 +100,8 @@ def race_frame(
 
 
 def _draw_runner(ax: Axes, path: Tensor, color: str) -> None:
-    ax.plot(*path.T, color=color, linewidth=1.4, clip_on=True)
+    ax.plot(*path.T, color=color, linewidth=1.4)
     ax.plot(*path[-1], "o", color=color, markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
-
-
-def _colors(count: int) -> Sequence[str]:
-    cycle = STYLE["axes.prop_cycle"].by_key()["color"]
-    return [cycle[position % len(cycle)] for position in range(count)]
 
 
 def _steps(count: int | None) -> str:

@@ -7,9 +7,10 @@ import matplotlib as mpl
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from helpers.plots.marks import draw_arc
 from helpers.plots.style import COPY_GROUND, FORWARD, INK, MUTED, new_figure
 
 MOST_SLOTS = 24  # more would be too narrow to read
@@ -36,7 +37,7 @@ def storage_views(views: Mapping[str, Tensor], *, width: float = 9.0) -> Figure:
     if not views:
         raise ValueError("nothing to draw: pass at least one view, such as {'points.t()': points.t()}")
     slots = _most_slots(views)
-    slot_width = min(WIDEST_SLOT, (width - NAMES - ATTRIBUTES) / max(1, slots))
+    slot_width = min(WIDEST_SLOT, (width - NAMES - ATTRIBUTES) / slots)
     rows = HEADER + sum(_height(view) for view in views.values()) + 0.7
     figure, ax = new_figure(width=width, height=ROW * rows)
     draw_views(ax, views)
@@ -59,12 +60,13 @@ def draw_views(ax: Axes, views: Mapping[str, Tensor], *, between: str = "\n") ->
     slots, tops, (first, *_) = _most_slots(views), [HEADER], views.values()
     for view in views.values():
         tops.append(tops[-1] + _height(view))
-    copies = [top for top, view in zip(tops, views.values()) if not _share_storage(first, view)]
+    are_copies = [not share_storage(first, view) for view in views.values()]
+    storage_end = min(itertools.compress(tops, are_copies), default=tops[-1])
     for slot in range(_slot_count(first) + 1):  # lines lead the eye down, to where another storage begins
-        ax.plot([slot, slot], [1, min([*copies, tops[-1]])], color="0.9", linewidth=0.8, zorder=0)
+        ax.plot([slot, slot], [1, storage_end], color="0.9", linewidth=0.8, zorder=0)
     _draw_storage(ax, first)
-    for top, (name, view) in zip(tops, views.items()):
-        _draw_view(ax, name, view, top, is_copy=not _share_storage(first, view), right=slots, between=between)
+    for top, is_copy, (name, view) in zip(tops, are_copies, views.items()):
+        _draw_view(ax, name, view, top, is_copy=is_copy, right=slots, between=between)
     ax.set(xlim=(-6, slots + 4), ylim=(tops[-1] + 0.1, -0.6))
     ax.axis("off")
 
@@ -92,7 +94,8 @@ def _slot_count(view: Tensor) -> int:
     return view.untyped_storage().nbytes() // view.dtype.itemsize
 
 
-def _share_storage(one: Tensor, other: Tensor) -> bool:
+def share_storage(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors, neither of them empty, have the same storage."""
     return one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr()
 
 
@@ -159,21 +162,19 @@ def _draw_steps(ax: Axes, line: dict[Index, int], dim: int, y: float) -> None:
     steps = {start: end for start, end in steps.items() if start != end}
     for start, end in steps.items():
         bend = side * min(0.45, 0.55 / abs(end - start)) * (1 if end > start else -1)
-        look = {"arrowstyle": "-|>", "mutation_scale": 7, "color": color, "linewidth": 1.1}
-        ends = (start + 0.5, y), (end + 0.5, y)
-        ax.add_patch(FancyArrowPatch(*ends, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **look))
-    for start, end in list(steps.items())[:1]:
+        draw_arc(ax, (start + 0.5, y), (end + 0.5, y), bend=bend, color=color)
+    if steps:
+        start, end = next(iter(steps.items()))
         place, ground = ((start + end + 1) / 2, y + side * 0.5), {"facecolor": "white", "linewidth": 0, "pad": 1}
         ax.text(*place, f"{end - start:+d}", ha="center", va="center", fontsize=9, color=color, bbox=ground)
 
 
 def _draw_step_down(ax: Axes, start: int, end: int, y: float) -> None:
     """An arc on the left, from the first line of a view to the second."""
-    look = {"arrowstyle": "-|>", "mutation_scale": 7, "color": MUTED, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
     below = end > start  # then the second line leaves room below the first element of the first
-    ends = ((start + 0.3, y + 0.5), (end, y + LINE)) if below else ((start, y), (end, y + LINE))
+    origin = (start + 0.3, y + 0.5) if below else (start, y)
     place = (start + 0.2, y + LINE) if below else (start - 0.35, y + LINE / 2)
-    ax.add_patch(FancyArrowPatch(*ends, connectionstyle=f"arc3,rad={0.4 if below else 0.6}", **look))
+    draw_arc(ax, origin, (end, y + LINE), bend=0.4 if below else 0.6, color=MUTED)
     ax.text(*place, f"{end - start:+d}", ha="right", va="center", fontsize=9, color=MUTED)
 
 

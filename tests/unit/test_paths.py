@@ -34,8 +34,9 @@ def test_a_valley_is_darkest_at_its_minimum_and_as_wide_as_its_hessian_says():
 
 
 def test_each_path_has_a_panel_with_its_steps():
+    plots.use_style()  # titles stand on the left, whichever test came before
     figure = path_grid(PATHS, HESSIANS, ARRIVED)
-    assert [ax.get_title() for ax in figure.axes] == ["SGD", "Adam", "", ""]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["SGD", "Adam", "", ""]
     assert [ax.get_ylabel() for ax in figure.axes] == ["straight", "", "turned", ""]
     assert [texts(ax) for ax in figure.axes] == [["2 steps"], ["1 step"], ["2 steps"], ["not there"]]
     for ax, path in zip(figure.axes, [path for valley in PATHS.values() for path in valley.values()]):
