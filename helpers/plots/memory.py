@@ -29,9 +29,9 @@ def channel_order(images: Mapping[str, Tensor]) -> Figure:
     image, *_ = images.values()
     _, channels, rows, columns = image.shape
     width, pixels = image.numel(), rows * columns
-    figure, ax = new_figure(height=0.4 * rows + 1.35 * len(images))
-    shape = f"one image {tuple(image.shape)}:\nred, green, blue"
-    ax.text(pixels, rows / 2, shape, ha="center", va="center", fontsize=9, color=MUTED)
+    figure, ax = new_figure(height=0.4 * rows + 0.3 + 1.35 * len(images))
+    shape = f"one image {tuple(image.shape)}: its red, green and blue values"
+    ax.text(0, -0.25, shape, fontsize=10, weight="bold", va="bottom")
     for channel in range(channels):
         left = channel * pixels + (pixels - columns) / 2  # each plane stands above its values
         for pixel in range(pixels):
@@ -49,7 +49,7 @@ def channel_order(images: Mapping[str, Tensor]) -> Figure:
             draw_arc(ax, (start, top), (start + hop, top), bend=-0.5 / hop, color=INK)
         for (_, channel, row, column), slot in slots_of(tensor).items():
             _draw_value(ax, slot, top, channel, row * columns + column)
-    ax.set(xlim=(-0.15, width + 0.15), ylim=(top + 1.2, -0.1))
+    ax.set(xlim=(-0.15, width + 0.15), ylim=(top + 1.2, -0.9))
     ax.axis("off")
     return figure
 

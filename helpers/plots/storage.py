@@ -32,7 +32,8 @@ def storage_views(views: Mapping[str, Tensor], *, width: float = 9.0) -> Figure:
         width: Width of the figure in inches.
 
     Raises:
-        ValueError: If there is no view, or one has no elements, more than 24 slots, or no storage (meta, sparse).
+        ValueError: If there is no view, or one has no elements, more than 24 slots, no storage (meta, sparse), or reads
+            the first one's storage as another dtype or conjugated.
     """
     if not views:
         raise ValueError("nothing to draw: pass at least one view, such as {'points.t()': points.t()}")
@@ -87,6 +88,9 @@ def _most_slots(views: Mapping[str, Tensor]) -> int:
                 f"{name} cannot be drawn: need 1 or more elements and at most {MOST_SLOTS} slots, "
                 f"got {view.numel()} elements and {_slot_count(view)} slots"
             )
+        first = next(iter(views.values()))
+        if share_storage(first, view) and (view.dtype, view.is_conj()) != (first.dtype, first.is_conj()):
+            raise ValueError(f"{name} cannot be drawn: it reads the same bytes as other numbers; clone it first")
     return max(map(_slot_count, views.values()))
 
 

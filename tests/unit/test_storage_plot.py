@@ -103,6 +103,8 @@ def test_every_number_of_eight_bits_is_marked_once():
         ({"x": torch.zeros(0)}, "0 elements"),
         ({"x": torch.zeros(2, device="meta")}, "x has no storage to draw"),
         ({"x": torch.zeros(2).to_sparse()}, "x has no storage to draw"),
+        ({"x": (x := torch.zeros(2)), "x.view(torch.uint8)": x.view(torch.uint8)}, "reads the same bytes"),
+        ({"z": (z := torch.ones(2) * 1j), "z.conj()": z.conj()}, "reads the same bytes"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(views, message):
