@@ -14,6 +14,7 @@ INK = "#1a1a1a"  # images, input data, text
 FORWARD = "#1666b0"  # values and activations on their way forward
 GRADIENT = "#c84c00"  # gradients on their way backward
 PARAMETER = "#0b5d3b"
+NEGATIVE = "#762a83"  # parameters below 0
 ACCENT = "#a0006e"  # the hero of a comparison ...
 PALE = "#8c8c8c"  # ... the others ...
 MUTED = "#6b6b6b"  # ... and their names

@@ -4,11 +4,13 @@ import base64
 import copy
 import io
 import sys
+from collections import OrderedDict
 
 import pytest
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgba
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from PIL import Image
 from torch import nn
 
@@ -54,18 +56,29 @@ def test_a_trace_has_every_operation_and_leaves_the_model_as_it_is():
     torch.testing.assert_close(model.state_dict(), before)
 
 
+def written_in(ax):
+    return " ".join(text.get_text().replace("\n", " ") for text in ax.texts if text.get_text())
+
+
 def test_a_gallery_shows_the_operations_of_each_network():
     figure = plots.architecture_gallery({"a": (Network(), INPUT), "b": (ConvNet(), torch.zeros(1, 1, 28, 28))})
     first, second = figure.axes
     assert [ax.get_title() for ax in (first, second)] == ["a\n162 parameters", "b\n300,426 parameters"]
-    written = " ".join(text.get_text().replace("\n", " ") for text in first.texts if text.get_text())
-    assert written == "input 7×3 LSTM 7×4 ↻ reshape 7×4 BatchNorm1d 7×4 ReLU 7×4 mul 7×4 + 7×4 inner"
-    arrows = [(text.xyann[1], text.xy[1]) for text in first.texts if getattr(text, "arrow_patch", None)]
-    assert [(round(start), round(tip)) for start, tip in arrows if tip - start > 1] == [(2, 6)]
-    assert len(arrows) == 7
-    assert first.patches[0].get_width() < first.patches[1].get_width() == first.patches[-1].get_width()
-    kinds = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert kinds == ["fully connected", "convolution", "recurrent", "activation", "sum", "other"]
+    assert written_in(first) == "input 7×3 LSTM 7×4 i f g o reshape 7×4 BatchNorm1d 7×4 ReLU mul 7×4 + inner"
+    arrows = [text for text in first.texts if getattr(text, "arrow_patch", None)]
+    loop, skip = [patch for patch in first.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == 6 and loop.get_edgecolor() == skip.get_edgecolor() == to_rgba(style.ACCENT)
+    boxes = [patch for patch in first.patches if isinstance(patch, FancyBboxPatch)]
+    assert len(boxes) == 6 and boxes[0].get_width() < boxes[1].get_width() == boxes[-1].get_width()
+    fronts = [patch for patch in second.patches if type(patch) is Rectangle]
+    assert fronts[0].get_width() / fronts[1].get_width() == pytest.approx(28 / 26)  # to scale, in pixels
+
+
+def test_a_gallery_shows_where_real_images_enter():
+    pair = nn.Sequential(OrderedDict(generator=nn.Sequential(nn.Linear(2, 4), nn.Tanh())))
+    pair.add_module("discriminator", nn.Sequential(nn.Linear(4, 1), nn.Sigmoid()))
+    (ax,) = plots.architecture_gallery({"pair": (pair, torch.zeros(1, 2))}).axes
+    assert written_in(ax) == "input 2 Linear 4 Tanh Linear 1 Sigmoid generator discriminator or real images"
 
 
 def stages(maps):
