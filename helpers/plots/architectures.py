@@ -187,7 +187,7 @@ def _draw_gates(ax: Axes, layer: LayerInfo, half: float, top: float, bottom: flo
             "edgecolor": PARAMETER,
         }
         ax.text(x, y, gate, ha="center", va="center", fontsize=9, color=PARAMETER, bbox=style)
-    loop = {"connectionstyle": "arc3,rad=1.3", "arrowstyle": "-|>", "mutation_scale": 10, "color": ACCENT}
+    loop = {"connectionstyle": "arc3,rad=1.0", "arrowstyle": "-|>", "mutation_scale": 10, "color": ACCENT}
     start, end = (half, bottom - 0.35), (half, top + 0.35)
     ax.add_patch(FancyArrowPatch(start, end, linewidth=1.6, shrinkA=0, shrinkB=0, zorder=3, **loop))
 

@@ -89,6 +89,7 @@ def _draw_box(ax: Axes, boxed: Tensor, centered: Tensor) -> None:
     corner = middle - side / 2
     ax.add_patch(Rectangle((corner, corner), side, side, fill=False, edgecolor=PALE, linewidth=0.8, linestyle="--"))
     ax.plot(middle, middle, "+", color=ACCENT, markersize=9, markeredgewidth=1.5)
+    ax.set_xlabel(f"+ center of mass\ndashed: {side}×{side} box", fontsize=9)
 
 
 def _draw_probabilities(ax: Axes, probabilities: Tensor) -> None:

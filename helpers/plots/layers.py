@@ -94,7 +94,7 @@ def draw_reads(ax: Axes, size: int, kernel: int, *, stride: int = 1, padding: in
             ax.text(place, 0, "0", ha="center", va="center", color=MUTED, fontsize=9)
     for y, name in ((0, "inputs"), (2, "outputs")):
         ax.text(-padding - 0.7, y, name, ha="right", va="center", fontsize=9, color=MUTED)
-    ax.set(xlim=(-padding - 2.4, size + padding - 0.4), ylim=(-0.5, 2.5), aspect="equal")
+    ax.set(xlim=(-max(padding, 1) - 2.4, size + max(padding, 1) - 0.4), ylim=(-0.5, 2.5), aspect="equal")
     ax.axis("off")
     return len(starts)
 
@@ -211,8 +211,10 @@ def sliding_kernel(image: Tensor, kernel: Tensor, limit: float) -> Iterator[Figu
     draw_image(axes[0], image)
     draw_matrix(axes[1], kernel, "kernel", limit=limit)
     draw_matrix(axes[2], result, number="", limit=limit)
+    for ax, sign in zip(axes[1:], "⊙→"):
+        ax.text(-0.15, 0.5, sign, transform=ax.transAxes, ha="center", va="center", fontsize=15)
     for ax in (axes[0], axes[2]):
-        highlight_cells(ax, 0, 0, *((len(kernel),) * 2 if ax is axes[0] else (1, 1)))
+        highlight_cells(ax, 2, 2, *((len(kernel),) * 2 if ax is axes[0] else (1, 1)))
     axes[0].set_title("image", fontsize=10, loc="center")
     axes[2].set_title("feature map", fontsize=10, loc="center")
     yield from itertools.repeat(figure, 4)  # the whole map first, for where films stand still
@@ -363,7 +365,7 @@ def gate_story(inputs: Tensor, input_gates: Tensor, forget_gates: Tensor, cells:
         color=FORWARD,
         weight="bold",
     )
-    axes[0].set_title("Written once, kept until it is told to forget")
+    axes[0].set_title("Written once, kept until told to forget")
     axes[3].set(xlabel="step $t$", xticks=range(1, len(values) + 1))
     return figure
 
@@ -404,7 +406,7 @@ def image_attention(images: Tensor, results: Tensor, weights: Tensor, asking: in
         _draw_thumbnail(right, _stretched(results[number]), (count + 0.4, number), 0.9, FORWARD, upright=False)
     right.text(count + 0.4, -1.1, "result", ha="center", va="center", color=FORWARD, fontsize=10, weight="bold")
     right.set(xlim=(-1.7, count + 1), ylim=(count - 0.4, -1.7))
-    right.set_title("All weights in %, and the means that come out")
+    right.set_title("Weights in % (from 10), and the means that come out")
     for ax in (left, right):
         ax.axis("off")
     return figure
@@ -446,7 +448,8 @@ def draw_change(ax: Axes, row: float, before: Sequence[float], after: Sequence[f
     text = f"{end - start:+z.1f}".replace("-", "−").replace("+0.0", "0.0")
     color = color if hero else MUTED
     weight = "bold" if hero else "normal"
-    ax.text(ax.get_xlim()[1], row, text, ha="right", va="center", color=color, weight=weight)
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 2}
+    ax.text(ax.get_xlim()[1], row, text, ha="right", va="center", color=color, weight=weight, bbox=ground)
 
 
 def changes_by_method(
@@ -471,8 +474,8 @@ def changes_by_method(
     everything = [float(value) for results in (before, after) for runs in results.values() for value in runs]
     ax.set(xlim=(min(everything) - 1.5, max(everything) + 4), ylim=(len(before) - 0.5, -0.9), yticks=range(len(before)))
     ax.set_yticklabels(before)
-    ax.set(xlabel="test accuracy (%): ● before, × after", title="Methods that use neighborhoods fall")
-    ax.text(ax.get_xlim()[1], -0.62, "points", ha="right", color=MUTED, fontsize=9)
+    ax.set(xlabel="test accuracy (%): ● before, × after", title="Methods that read patches fall")
+    ax.text(ax.get_xlim()[1], -0.62, "change", ha="right", color=MUTED, fontsize=9)
     for row, name in enumerate(before):
         draw_change(ax, row, before[name], after[name], hero=name in heroes)
     return figure

@@ -107,12 +107,13 @@ def draw_dots(ax: Axes, row: float, values: Sequence[float], *, number: str = ".
     color = ACCENT if hero else PALE
     mean = sum(values) / len(values)
     heights = [row + rise for rise in _stacked(values, width=0.011 * abs(ax.get_xlim()[1] - ax.get_xlim()[0]))]
+    reach = max(0.3, 0.1 + max(abs(height - row) for height in heights))
     ax.plot([mean, mean], [row - 0.3, row + 0.3], color=color, linewidth=2.5, solid_capstyle="butt")
     ax.plot(values, heights, "o", color=color, markersize=6.5, markeredgecolor="white", markeredgewidth=0.8, zorder=3)
     if not number:
         return heights
     offset = {"xytext": (0, 2), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-    top = (mean, row - 0.3 if ax.yaxis_inverted() else row + 0.3)
+    top = (mean, row - reach if ax.yaxis_inverted() else row + reach)
     ground = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
     ax.annotate(f"{mean:{number}}", top, **offset, fontsize=9, weight="bold" if hero else "normal", bbox=ground)
     return heights

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from helpers.plots.style import ACCENT, INK, MUTED, SIGNED_MAP
+from helpers.plots.style import ACCENT, INK, SIGNED_MAP
 
 
 def draw_matrix(
@@ -43,7 +43,7 @@ def draw_matrix(
         for row, line in enumerate(values.tolist()):
             for column, value in enumerate(line):
                 text = f"{value:{number}}".replace("-", "−")
-                color = INK if row < rows and column < columns else MUTED
+                color = INK if row < rows and column < columns else "0.3"
                 ax.text(column, row, text, ha="center", va="center", fontsize=9, color=color)
     ax.set_title(title, fontsize=10, loc="center")
     ax.set(xticks=[], yticks=[])

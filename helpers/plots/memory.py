@@ -38,10 +38,10 @@ def channel_order(images: Mapping[str, Tensor]) -> Figure:
             _draw_value(ax, left + pixel % columns, pixel // columns, channel, pixel)
     for number, (name, tensor) in enumerate(images.items()):
         top = rows + 2.4 + 3.1 * number
-        ax.text(0, top - 1.2, name, fontsize=10, weight="bold", va="bottom")
+        ax.text(0, top - 0.85, name, fontsize=10, weight="bold", va="bottom")
         hop = tensor.stride(1)
         step = f"stride {tensor.stride()}: from channel to channel {hop} slot{'s' * (hop > 1)}"
-        ax.text(width, top - 1.2, step, ha="right", va="bottom", fontsize=9, color=MUTED)
+        ax.text(width, top - 0.85, step, ha="right", va="bottom", fontsize=9, color=MUTED)
         if not share_storage(image, tensor):
             ax.add_patch(Rectangle((-0.12, top - 0.15), width + 0.24, 1.3, color=COPY_GROUND, zorder=0))
         for channel in range(channels - 1):

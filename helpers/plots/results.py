@@ -33,6 +33,7 @@ def loss_curve(
     batch_size: int,
     classes: int,
     window: int = 100,
+    name: str = "training",
 ) -> Figure:
     """Training loss against the number of images seen, and what was measured after each epoch, on a logarithmic scale.
 
@@ -44,6 +45,7 @@ def loss_curve(
         batch_size: Number of images in a batch.
         classes: Number of classes C; a dashed line at log C shows the loss of equal probabilities.
         window: Number of batches that share a point of the line.
+        name: Name of the line.
     """
     figure, ax = new_figure(height=3.6)
     losses = torch.tensor(_floats(losses), dtype=torch.float64)
@@ -54,8 +56,8 @@ def loss_curve(
     ax.fill_between(ends, low, high, color=FORWARD, alpha=0.1, linewidth=0)
     late = 3 * len(ends) // 4
     place = ends[late], math.sqrt(low[late] * means[late])
-    ax.text(*place, "eight of ten batches", ha="center", va="center", color=FORWARD, fontsize=9)
-    ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=f"training, mean of {window} batches")
+    ax.text(*place, f"eight of ten of {window} batches", ha="center", va="center", color=FORWARD, fontsize=9)
+    ax.plot(ends, means, color=FORWARD, linewidth=2.2, label=name)
     ax.axhline(math.log(classes), color=PALE, linewidth=1, linestyle="--")
     ax.text(ends[-1], 1.1 * math.log(classes), f"guessing: log {classes}", ha="right", color=MUTED, fontsize=9)
     lowest = min(low)

@@ -179,7 +179,8 @@ def _draw_step_down(ax: Axes, start: int, end: int, y: float) -> None:
     origin = (start + 0.3, y + 0.5) if below else (start, y)
     place = (start + 0.2, y + LINE) if below else (start - 0.35, y + LINE / 2)
     draw_arc(ax, origin, (end, y + LINE), bend=0.4 if below else 0.6, color=MUTED)
-    ax.text(*place, f"{end - start:+d}", ha="right", va="center", fontsize=9, color=MUTED)
+    ground = {"facecolor": "white", "linewidth": 0, "pad": 1}
+    ax.text(*place, f"{end - start:+d}", ha="right", va="center", fontsize=9, color=MUTED, bbox=ground)
 
 
 def _draw_box(ax: Axes, slot: int, y: float, value: complex | bool, **look: object) -> None:

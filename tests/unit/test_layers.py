@@ -135,5 +135,5 @@ def test_each_method_has_a_row_and_the_heroes_wear_the_accent():
     figure = layers.changes_by_method({"one": torch.eye(3), "two": torch.eye(3)}, before, after, ["a"])
     ax = figure.axes[-1]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    assert [text.get_text() for text in ax.texts if text.get_text()] == ["points", "−10.0", "0.0"]
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["change", "−10.0", "0.0"]
     assert [line.get_color() for line in ax.lines] == [style.ACCENT] * 2 + [style.PALE] * 2

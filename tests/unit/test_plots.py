@@ -66,10 +66,10 @@ def test_a_loss_curve_has_means_a_band_guessing_and_what_was_measured(tensor):
     corners = {tuple(corner) for corner in ax.collections[0].get_paths()[0].vertices.round(6).tolist()}
     assert corners == {(0, 4), (64, 2.2), (64, 3.8), (128, 1.2), (128, 2.8)}
     assert texts(ax) == [
-        "eight of ten batches",
+        "eight of ten of 2 batches",
         "guessing: log 10",
         "test  0.500",
-        "training, mean of 2 batches  2.000",
+        "training  2.000",
     ]
     assert len(plots.loss_curve(losses, batch_size=32, classes=10).axes[0].lines) == 2
 
