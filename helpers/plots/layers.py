@@ -214,7 +214,9 @@ def sliding_kernel(image: Tensor, kernel: Tensor, limit: float) -> Iterator[Figu
     for ax, sign in zip(axes[1:], "⊙→"):
         ax.text(-0.15, 0.5, sign, transform=ax.transAxes, ha="center", va="center", fontsize=15)
     for ax in (axes[0], axes[2]):
-        highlight_cells(ax, 2, 2, *((len(kernel),) * 2 if ax is axes[0] else (1, 1)))
+        highlight_cells(
+            ax, *divmod(result.argmax().item(), result.shape[1]), *((len(kernel),) * 2 if ax is axes[0] else (1, 1))
+        )
     axes[0].set_title("image", fontsize=10, loc="center")
     axes[2].set_title("feature map", fontsize=10, loc="center")
     yield from itertools.repeat(figure, 4)  # the whole map first, for where films stand still

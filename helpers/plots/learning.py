@@ -141,7 +141,7 @@ def rescue_board(stacks: Sequence[Rescue], guess: float, *, guess_name: str, run
             ax.tick_params(bottom=number == len(stacks) - 1, which="both")
     for ax, title in zip(axes[0], ("Gradient norms at first", "Loss at each rate tried", runs_name)):
         ax.set_title(title, fontsize=10)
-    axes[0, 2].text(0.97 * guess, 0, guess_name, ha="right", va="center", fontsize=9, color=MUTED)
+    axes[0, 2].text(0.94 * guess, 0, guess_name, ha="right", va="center", fontsize=9, color=MUTED)
     axes[0, 1].text(slowest, 0.85 * guess, guess_name, va="top", fontsize=9, color=MUTED)
     layers = stacks[0].norms.shape[1]
     axes[-1, 0].set(xlabel="layer, 1 next to the input", xticks=range(1, layers + 1))
@@ -176,4 +176,5 @@ def _draw_rates(ax: Axes, stack: Rescue, guess: float, *, saved: bool) -> None:
             stack.rates[best], shown[best], "o", color=ACCENT, markersize=9, markerfacecolor="none", markeredgewidth=2
         )
         place = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": ACCENT}
+        place["bbox"] = {"facecolor": "white", "linewidth": 0, "pad": 0.5}
         ax.annotate(f"{stack.rates[best]:g}", (stack.rates[best], shown[best]), **place)

@@ -94,7 +94,14 @@ def race_frame(
             ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", color=MUTED, va="top")
             if not here:
                 head = path[step].clamp(-limit, limit).tolist()
-                ax.plot([head[0], 1.05 * limit], [head[1], height + 0.05 * limit], color=color, linewidth=0.7)
+                ax.plot(
+                    [head[0], 1.05 * limit],
+                    [head[1], height + 0.05 * limit],
+                    color=MUTED,
+                    linewidth=0.7,
+                    linestyle=":",
+                    zorder=1,
+                )
         ax.text(-0.95 * limit, -0.93 * limit, f"step {step}", weight="bold")
     return figure
 
