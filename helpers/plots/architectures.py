@@ -4,13 +4,12 @@ import math
 from itertools import accumulate
 
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.path import Path
 from torch import Tensor, nn
 
-from helpers.plots.style import ACCENT, INK, MUTED, PARAMETER, new_figure
+from helpers.plots.style import ACCENT, INK, MUTED, PARAMETER, new_figure, paler
 from helpers.plots.tracing import LayerInfo, trace_layers
 
 # Grounds of blocks. Source: M. A. Petroff, "Accessible Color Sequences for Data Visualization", 2021,
@@ -142,7 +141,7 @@ def _draw(ax: Axes, layers: list[LayerInfo]) -> None:
 
 def _draw_block(ax: Axes, layer: LayerInfo, x: float, half: float, top: float, bottom: float) -> None:
     label, kind = _label_and_kind(layer)
-    look = {"facecolor": _paler(COLORS[kind]), "edgecolor": "0.35", "linewidth": 0.8}
+    look = {"facecolor": paler(COLORS[kind], 0.45), "edgecolor": "0.35", "linewidth": 0.8}
     middle = (top + bottom) / 2
     if kind == "sum":
         ax.text(x, middle, label, ha="center", va="center", fontsize=11, bbox={"boxstyle": "circle,pad=0.15", **look})
@@ -153,7 +152,7 @@ def _draw_block(ax: Axes, layer: LayerInfo, x: float, half: float, top: float, b
         above = [(left, top + rise), (right, top + rise), (right + depth, top), (left + depth, top)]
         beside = [(right, top + rise), (right + depth, top), (right + depth, bottom - rise), (right, bottom)]
         for corners in (above, beside):
-            ax.add_patch(Polygon(corners, **{**look, "facecolor": _paler(COLORS[kind], 0.75)}))
+            ax.add_patch(Polygon(corners, **{**look, "facecolor": paler(COLORS[kind], 0.75)}))
         ax.add_patch(Rectangle((left, top + rise), 2 * half, bottom - top - rise, **look))
     else:
         style = {"boxstyle": "round,pad=0,rounding_size=0.06", **look}
@@ -196,9 +195,9 @@ def _draw_parts(ax: Axes, layers: list[LayerInfo], places: list[tuple[float, flo
     parts = [_part(layer) for layer in layers]
     for part in dict.fromkeys(filter(None, parts)):
         rows = [row for row, name in enumerate(parts) if name == part]
-        top, bottom = places[rows[0]][0], places[rows[-1]][1]
         if len(rows) == 1:
             continue
+        top, bottom = places[rows[0]][0], places[rows[-1]][1]
         ax.plot([-0.8, -0.8], [top, bottom], color=MUTED, linewidth=1)
         ax.text(-0.84, (top + bottom) / 2, part, rotation=90, ha="right", va="center", fontsize=9, color=MUTED)
         if part == "discriminator":
@@ -207,8 +206,3 @@ def _draw_parts(ax: Axes, layers: list[LayerInfo], places: list[tuple[float, flo
             ax.annotate(
                 "or real\nimages", tip, (1.3, top - 0.9), ha="center", va="center", fontsize=9, arrowprops=arrow
             )
-
-
-def _paler(color: str, share: float = 0.45) -> tuple[float, ...]:
-    """The color, mixed with white; opaque, so that nothing shines through."""
-    return tuple(1 - share * (1 - part) for part in to_rgb(color))

@@ -24,6 +24,7 @@ from helpers.plots.style import (
     PARAMETER,
     UNSIGNED_MAP,
     new_figure,
+    paler,
 )
 
 DEPTH, RISE, FLOOR = 0.5, 0.36, 9.5  # how planes lean to the right and back, and the distance of two of them
@@ -176,14 +177,8 @@ def _draw_plane(
     row, column, side = square
     seen = torch.tensor([[row, column], [row, column + side], [row + side, column + side], [row + side, column]])
     corners = list(zip(*(side.tolist() for side in place(*seen.T))))
-    ax.add_patch(
-        Polygon(corners, facecolor=(*_rgb(ACCENT), 0.25), edgecolor=ACCENT, linewidth=1.8, zorder=2 * level + 1)
-    )
+    ax.add_patch(Polygon(corners, facecolor=(ACCENT, 0.25), edgecolor=ACCENT, linewidth=1.8, zorder=2 * level + 1))
     return corners
-
-
-def _rgb(color: str) -> tuple[float, ...]:
-    return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
 
 
 def _draw_gradient(ax: Axes, image: Tensor, gradient: Tensor, square: tuple[int, int, int]) -> None:
@@ -322,7 +317,7 @@ def draw_unrolled(ax: Axes, strengths: Sequence[float]) -> None:
     """
     last = len(strengths) - 1
     for t, strength in enumerate(strengths):
-        ground = tuple(1 - 0.7 * float(strength) * (1 - part) for part in _rgb(ACCENT))
+        ground = paler(ACCENT, 0.7 * strength)
         box = {"boxstyle": "round,pad=0.4", "facecolor": ground, "edgecolor": FORWARD, "linewidth": 1.5}
         ax.text(t, 1, f"$h_{{{t + 1}}}$", ha="center", va="center", bbox=box, fontsize=11)
         ax.text(t, 0, f"$x_{{{t + 1}}}$", ha="center", va="center", fontsize=11, color=MUTED if t else ACCENT)

@@ -80,6 +80,7 @@ def slots_of(view: Tensor) -> dict[Index, int]:
 
 def _most_slots(views: Mapping[str, Tensor]) -> int:
     """Number of slots of the largest storage, when all views can be drawn."""
+    first, *_ = views.values()
     for name, view in views.items():
         if view.layout != torch.strided or view.device.type == "meta":
             raise ValueError(f"{name} has no storage to draw: its layout is {view.layout}, its device {view.device}")
@@ -88,7 +89,6 @@ def _most_slots(views: Mapping[str, Tensor]) -> int:
                 f"{name} cannot be drawn: need 1 or more elements and at most {MOST_SLOTS} slots, "
                 f"got {view.numel()} elements and {_slot_count(view)} slots"
             )
-        first = next(iter(views.values()))
         if share_storage(first, view) and (view.dtype, view.is_conj()) != (first.dtype, first.is_conj()):
             raise ValueError(f"{name} cannot be drawn: it reads the same bytes as other numbers; clone it first")
     return max(map(_slot_count, views.values()))

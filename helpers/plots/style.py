@@ -54,6 +54,11 @@ def use_style() -> None:
     mpl.rcParams.update(STYLE)
 
 
+def paler(color: str, share: float) -> tuple[float, ...]:
+    """The color, this share of it mixed with white; opaque, so that nothing shines through."""
+    return tuple(1 - share * (1 - part) for part in mpl.colors.to_rgb(color))
+
+
 def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 3.2, **options: object
 ) -> tuple[Figure, Axes]:

@@ -68,6 +68,9 @@ def test_a_gallery_shows_the_operations_of_each_network():
     arrows = [text for text in first.texts if getattr(text, "arrow_patch", None)]
     loop, skip = [patch for patch in first.patches if isinstance(patch, FancyArrowPatch)]
     assert len(arrows) == 6 and loop.get_edgecolor() == skip.get_edgecolor() == to_rgba(style.ACCENT)
+    heights = {text.get_text().split("\n")[0]: text.get_position()[1] for text in first.texts}
+    skipped = skip._path_original.vertices[[0, -1], 1].tolist()  # matplotlib offers the drawn path only
+    assert skipped == pytest.approx([heights["reshape"], heights["+"]])
     boxes = [patch for patch in first.patches if isinstance(patch, FancyBboxPatch)]
     assert len(boxes) == 6 and boxes[0].get_width() < boxes[1].get_width() == boxes[-1].get_width()
     fronts = [patch for patch in second.patches if type(patch) is Rectangle]
