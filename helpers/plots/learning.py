@@ -120,7 +120,7 @@ def rescue_board(stacks: Sequence[Rescue], guess: float, *, guess_name: str, run
     figure, axes = new_figure(
         len(stacks), 3, height=0.72 * len(stacks) + 0.8, width_ratios=(1, 1, 1.35), sharex="col", squeeze=False
     )
-    figure.set_layout_engine("constrained", wspace=0.06)
+    figure.set_layout_engine("constrained", wspace=0.08)
     low, high = _decades([stack.norms for stack in stacks])
     fastest, slowest = (pick(rate for stack in stacks for rate in stack.rates) for pick in (max, min))
     for number, (stack, (norms, rates, runs)) in enumerate(zip(stacks, axes)):
@@ -129,7 +129,8 @@ def rescue_board(stacks: Sequence[Rescue], guess: float, *, guess_name: str, run
         norms.set_ylabel(stack.name, rotation=0, ha="right", va="center", weight="bold" if saved else "normal")
         norms.yaxis.label.set_color(ACCENT if saved else MUTED)
         _draw_rates(rates, stack, guess, saved=saved)
-        rates.set(xscale="log", xlim=(slowest / 2, 2 * fastest), ylim=(-0.15 * guess, 1.25 * guess), yticks=[])
+        rates.set(xscale="log", xlim=(slowest / 2, 2 * fastest), ylim=(-0.15 * guess, 1.25 * guess))
+        rates.set_yticks([0, guess], ["0", f"{guess:.1f}"])
         runs.set(xlim=(0, 1.08 * guess), ylim=(-0.6, 1.4), yticks=[])
         runs.axvline(guess, color=MUTED, linestyle=":", linewidth=1.2)
         draw_dots(runs, 0, [min(loss, 1.05 * guess) for loss in stack.losses], number=".2f", hero=saved)

@@ -24,7 +24,7 @@ def draw_valley(ax: Axes, hessian: Tensor, *, limit: float = 10.0) -> None:
     line = torch.linspace(-limit, limit, 201, dtype=torch.float64)
     points = torch.cartesian_prod(line, line).view(201, 201, 2)
     loss = ((points @ hessian.double()) * points).sum(-1) / 2
-    ax.contourf(line, line, loss.T.clamp(min=2 * LEVELS[0]), LEVELS, norm=LogNorm(0.002, 20_000), cmap="Blues_r")
+    ax.contourf(line, line, loss.T.clamp(min=2 * LEVELS[0]), LEVELS, norm=LogNorm(2e-7, 20_000), cmap="Greys_r")
     ax.plot(0, 0, "+", color=INK, markersize=7, zorder=3)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[], aspect="equal")
     ax.grid(visible=False)
@@ -69,7 +69,7 @@ def race_frame(
     limit: float = 10.0,
     tail: int = 12,
 ) -> Figure:
-    """All optimizers at one step, a panel for each valley: each name leads to where its path has come.
+    """All optimizers at one step, a panel for each valley: names, in the order of their heights, lead to the paths.
 
     Args:
         paths: For each valley, for each optimizer, its path (steps + 1, 2).
@@ -85,9 +85,10 @@ def race_frame(
         ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
         ax.set_title(valley)
         heights = torch.linspace(0.72 * limit, -0.72 * limit, len(several)).tolist()
-        for number, ((name, path), height) in enumerate(zip(several.items(), heights)):
-            color = f"C{number}"
-            last = arrived[valley][name]
+        colors = {name: f"C{number}" for number, name in enumerate(several)}
+        from_above = sorted(several, key=lambda name: -several[name][step, 1].item())  # so that no lines cross
+        for name, height in zip(from_above, heights):
+            path, color, last = several[name], colors[name], arrived[valley][name]
             _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
             here = last is not None and step >= last
             ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
