@@ -19,5 +19,5 @@ from helpers.model import ConvNet
 from helpers.notebook import check_answer, exercise_summary, show_source
 from helpers.plots.drawing import draw_strokes
 from helpers.plots.tracing import LayerInfo, trace_layers
-from helpers.recipe import FastNet, Recipe, ReorderedConvNet, train_recipe
+from helpers.recipe import EdgeNet, Muon, Recipe, edge_filters, train_recipe
 from helpers.training import History, TestResult, fit, test, train

@@ -1,7 +1,7 @@
 """Figures of results: counts, losses, accuracies, mistakes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -83,27 +83,55 @@ def _floats(values: Numbers) -> list[float]:
     return [value.item() if isinstance(value, Tensor) else value for value in values]
 
 
-def accuracy_against_time(runs: dict[str, Sequence[Sequence[tuple[float, float]]]], *, target: float) -> Figure:
+def accuracy_against_time(
+    runs: Mapping[str, Sequence[Sequence[tuple[float, float]]]],
+    *,
+    target: float,
+    hero: str = "",
+    below: Collection[str] = (),
+) -> Figure:
     """Test accuracy against seconds of training: a point per epoch of each run, and a line through their means.
+
+    An arrow along the target leads from the hero's first epoch there to that of the last one who reaches it.
 
     Args:
         runs: For each label, its runs; a run is a list of pairs (seconds so far, accuracy from 0 to 1), one per epoch.
             The line ends with the shortest run.
         target: Accuracy from 0 to 1, drawn as a horizontal line.
+        hero: Label that is drawn in the accent; the others are pale.
+        below: Labels that stand below the first point instead of at its left.
     """
-    figure, ax = new_figure(height=4.0)
-    ax.axhline(100 * target, color="0.4", linewidth=1, linestyle="--", label=f"{100 * target:g} %")
-    for number, (label, points) in enumerate(runs.items()):
-        color, marker = f"C{number}", "osD^v"[number % 5]
-        for seconds, accuracies in (zip(*run) for run in points if run):
-            ax.plot(seconds, [100 * value for value in accuracies], marker, color=color, markersize=4, alpha=0.4)
+    figure, ax = new_figure(height=3.6)
+    ax.axhline(100 * target, color=MUTED, linewidth=1, linestyle="--", zorder=0)
+    reached = {}
+    for label, points in runs.items():
+        color, text = (ACCENT, ACCENT) if label == hero else (PALE, MUTED)
+        dots = [(seconds, 100 * accuracy) for run in points for seconds, accuracy in run]
+        ax.plot(*zip(*dots), "o", color=color, markersize=3.5, alpha=0.35)
         means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in zip(*points)]
-        ax.plot([s for s, _ in means], [100 * a for _, a in means], color=color, marker=marker, label=label)
-    ax.set(xlabel="seconds of training (logarithmic)", ylabel="test accuracy (%)", xscale="log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        x, y = [s for s, _ in means], [100 * a for _, a in means]
+        ax.plot(x, y, "o-", color=color, markersize=7, linewidth=1.3)
+        reached[label] = next((s for s, a in means if a >= target), math.inf)
+        place = {"xy": (x[0], y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
+        if len(x) == 1:  # above its dots
+            place |= {"xy": (x[0], max(accuracy for _, accuracy in dots)), "xytext": (0, 10), "ha": "center"}
+        elif label in below:
+            place |= {"xytext": (-4, -18), "ha": "left"}
+        weight = "bold" if label == hero else "normal"
+        ax.annotate(label, **place, textcoords="offset points", color=text, weight=weight, fontsize=9.5)
+    ax.set(xlabel="seconds of training", ylabel="test accuracy (%)", xscale="log")
+    ax.margins(x=0.08, y=0.12)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    rivals = {label: seconds for label, seconds in reached.items() if math.isfinite(seconds) and label != hero}
+    if rivals and math.isfinite(reached.get(hero, math.inf)):
+        slowest = max(rivals, key=rivals.get)
+        ends = (reached[hero], 100 * target), (rivals[slowest], 100 * target)
+        ax.annotate("", ends[1], ends[0], arrowprops={"arrowstyle": "-|>", "color": ACCENT, "linewidth": 2.5})
+        ratio = f"{slowest} takes {float(f'{rivals[slowest] / reached[hero]:.2g}'):,.0f} times as long"
+        place = {"xytext": (8, -15), "textcoords": "offset points", "color": ACCENT, "weight": "bold"}
+        ax.annotate(ratio, ends[0], **place)
+        ax.set_title(f"{100 * target:g} % of the test images after {reached[hero]:.1f} seconds of training")
     return figure
 
 

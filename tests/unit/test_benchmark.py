@@ -1,20 +1,24 @@
 import json
+import math
+import random
 import sys
 
 import pytest
 import torch
+from matplotlib.testing.compare import compare_images
 
 import contenders
 import time_to_accuracy
-from time_to_accuracy import Plan, interleave, print_table, summarize
+from helpers import Recipe, plots
+from time_to_accuracy import FOLDER, Plan, all_plans, interleave, picture, print_table, ratio_interval, summarize
 
 
 def run_of(contender, seed, *epochs):
-    names = "seconds", "accuracy", "peak_mib"
-    return {"contender": contender, "seed": seed, "epochs": [dict(zip(names, (*epoch, None))) for epoch in epochs]}
+    names = "seconds", "accuracy", "reading", "peak_mib"
+    return {"contender": contender, "seed": seed, "epochs": [dict(zip(names, (*epoch, 0.5, None))) for epoch in epochs]}
 
 
-PLANS = {"slow": Plan("slow one", 2, 3, 1000), "recipe": Plan("our recipe", 2, 1, 1000)}
+PLANS = {"slow": Plan("slow one", "slow", 2, 3, 1000), "recipe": Plan("our recipe", "ours", 2, 1, 1000)}
 RUNS = [
     run_of("slow", 0, (10.0, 0.980), (20.0, 0.991), (30.0, 0.992)),
     run_of("slow", 1, (12.0, 0.982), (22.0, 0.988), (34.0, 0.990)),
@@ -29,16 +33,39 @@ def test_the_time_to_the_target_is_that_of_the_mean_accuracy(capsys):
     assert slow.seconds_to_target == pytest.approx(32.0)  # after two epochs the mean is 0.9895
     assert ours.seconds_to_target == pytest.approx(1.1)
     assert slow.images_per_second == pytest.approx(3 * 1000 / 32)
+    assert ours.images_per_second == pytest.approx(Recipe.fraction * 1000 / 1.1)  # it leaves out a part of the epoch
     assert ours.interval == pytest.approx(12.706 * 0.001, rel=1e-3)  # t of one degree of freedom, times s/√2
     print_table([slow, ours])
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("slow one"))
-    assert line.split()[-1] == f"{32 / 1.1:.1f}"
+    assert f"{(30 * 34 / 1.2) ** 0.5:.3g} (" in line
     (slow,) = summarize([RUNS[0], run_of("slow", 1, (12.0, 0.982)), run_of("slow", 2)], {"slow": PLANS["slow"]})
     assert slow[:2] == ("slow", "slow one") and slow[2:6] == (2, 1, 1000, pytest.approx(0.981))  # what all have done
 
 
+def test_the_interval_of_a_ratio_holds_the_true_one_in_95_of_100_cases():
+    generator, hits = random.Random(0), 0
+    for _ in range(1000):
+        theirs = [20 * math.exp(generator.gauss(0, 0.3)) for _ in range(4)]
+        ours = [math.exp(generator.gauss(0, 0.1)) for _ in range(10)]
+        ratio, low, high = ratio_interval(theirs, ours)
+        assert low < ratio < high
+        hits += low < 20 < high
+    assert 930 < hits < 970 and ratio_interval([1.0], [2.0, 3.0]) is None
+
+
+def test_the_readmes_table_and_picture_are_those_of_the_committed_results(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["time_to_accuracy.py", "--table"])
+    assert time_to_accuracy.main() == 0
+    assert capsys.readouterr().out.strip() in (FOLDER.parent / "README.md").read_text()
+    results = json.loads((FOLDER / "results.json").read_text())
+    plots.use_style()
+    figure = picture(results["runs"], all_plans())
+    figure.savefig(tmp_path / "picture.png", dpi=150, bbox_inches="tight")
+    assert compare_images(FOLDER / "accuracy_against_time.png", tmp_path / "picture.png", tol=5) is None
+
+
 def test_contenders_take_turns():
-    order = interleave({"a": Plan("a", 2, 1), "b": Plan("b", 6, 1)})
+    order = interleave({"a": Plan("a", "a", 2, 1), "b": Plan("b", "b", 6, 1)})
     assert "".join(name for name, _ in order) == "babbbabb"
     assert sorted(order) == [("a", 0), ("a", 1), *(("b", seed) for seed in range(6))]
 
