@@ -4,57 +4,35 @@ import io
 import os
 import random
 import zipfile
+from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from helpers.files import atomic_write
 
-FORMAT = "learn-pytorch-notebooks checkpoint 2"
+FORMAT = "learn-pytorch-notebooks checkpoint 4"
 
 
 class CheckpointError(RuntimeError):
     """A file that is damaged, no checkpoint, or the checkpoint of another model, optimizer or schedule."""
 
 
-def save_checkpoint(
-    path: str | Path,
-    model: nn.Module,
-    optim: Optimizer,
-    epoch: int,
-    *,
-    scheduler: LRScheduler | None = None,
-    generator: torch.Generator | None = None,
-) -> None:
-    """Write the state of a training run to ``path`` at the end of an epoch; an earlier file is never half replaced.
+def save_checkpoint(path: str | Path, model: nn.Module, optim: Optimizer, epoch: int, **others: object) -> None:
+    """Write the state of a training run to ``path`` after an epoch; an earlier file is replaced whole or not at all.
 
-    Args:
-        path: File to create or to replace, by custom ``….pt``.
-        model, optim, scheduler: What is trained, and what trains it.
-        epoch: Number of the epoch that has just ended.
-        generator: Generator of the loader's order, if it has its own: ``train_dataloader.generator``.
-
-    Raises:
-        OSError: If the file cannot be written; an earlier one is untouched.
-        CheckpointError, or pickle's error: If a state holds more than tensors, numbers, strings and plain containers.
+    ``others`` are what else has a state: ``scheduler=``, or the loader's ``generator=``. A file that cannot be written
+    is an OSError; a state of more than tensors, numbers, strings, plain containers is a CheckpointError, or pickle's.
     """
-    contents = {
-        "format": FORMAT,
-        "epoch": epoch,
-        "signature": _signature(model, optim, scheduler, generator),
-        "model": model.state_dict(),
-        "optim": optim.state_dict(),
-        "scheduler": scheduler and scheduler.state_dict(),
-        "generator": generator and generator.get_state(),
-        "random": get_rng_state(),
-    }
-    buffer = io.BytesIO()
-    torch.save(contents, buffer)
+    parts = {"model": model, "optim": optim, **others}
+    contents = {"format": FORMAT, "epoch": epoch, "signature": _signature(parts), "random": _random_states()}
+    for name, part in parts.items():
+        if part is not None:
+            contents[name] = part.get_state() if isinstance(part, torch.Generator) else part.state_dict()
+    torch.save(contents, buffer := io.BytesIO())
     _read(buffer, path)  # what could not be loaded again is not written
     with atomic_write(Path(path)) as part, part.open("wb") as file:
         file.write(buffer.getbuffer())
@@ -62,63 +40,52 @@ def save_checkpoint(
         os.fsync(file.fileno())  # before the file gets its name: otherwise a power cut could leave it empty
 
 
-def load_checkpoint(
-    path: str | Path,
-    model: nn.Module,
-    optim: Optimizer,
-    *,
-    scheduler: LRScheduler | None = None,
-    generator: torch.Generator | None = None,
-) -> int:
-    """Bring a run back to where ``save_checkpoint`` left it, and return the number of the epoch that had ended.
+def load_checkpoint(path: str | Path, model: nn.Module, optim: Optimizer, **others: object) -> int:
+    """Bring a run back to where ``save_checkpoint`` left it, on any device; return the number of the ended epoch.
 
-    On a CPU, the next epoch repeats bit for bit; accelerators other than CUDA do not get their random states back.
-    No code in the file runs, and nothing changes before all names, shapes, classes and lengths have been compared.
-
-    Args:
-        path: File of ``save_checkpoint``; the other arguments are like those that were saved, on any device.
-
-    Raises:
-        OSError: If the file cannot be opened.
-        CheckpointError: If it is damaged, is no checkpoint, or does not fit the arguments.
+    On the same CPU, with as many threads, the next epoch repeats bit for bit. CUDA's random states are restored only if
+    there are as many GPUs as before. The file cannot name code to run. One that is damaged, or does not fit the
+    arguments, which are like those that were saved, raises a CheckpointError before anything changes.
     """
-    with open(path, "rb") as file:
-        contents = _read(file, path)
-    for there, here in zip(contents["signature"], _signature(model, optim, scheduler, generator)):
+    parts = {"model": model, "optim": optim, **others}
+    contents = _read(io.BytesIO(Path(path).read_bytes()), path)
+    for there, here in zip_longest(contents["signature"], _signature(parts)):
         if there != here:
             raise CheckpointError(f"{path} is of another run: it has {there!r}, but {here!r} was given")
-    model.load_state_dict(contents["model"])
-    optim.load_state_dict(contents["optim"])
-    _match_memory_formats(optim)
-    if scheduler is not None:
-        scheduler.load_state_dict(contents["scheduler"])
-    if generator is not None:
-        generator.set_state(contents["generator"])
-    set_rng_state(contents["random"])
+    for name, part in parts.items():
+        if part is not None:
+            (part.set_state if isinstance(part, torch.Generator) else part.load_state_dict)(contents[name])
+    for parameter, averages in optim.state.items():  # laid out alike: a fused step does not look at strides
+        for name, value in averages.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                averages[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+    python_state, numpy_state, torch_state, cuda_states = contents["random"]
+    random.setstate(python_state)
+    np.random.set_state(numpy_state)
+    torch.set_rng_state(torch_state)
+    if len(cuda_states) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(cuda_states)
     return contents["epoch"]
 
 
-def get_rng_state() -> dict:
-    """State of the generators that ``seed_everything`` seeds, without accelerators other than CUDA."""
+def _random_states() -> tuple:
+    """States of the generators that ``seed_everything`` seeds, but for accelerators other than CUDA."""
     name, key, *rest = np.random.get_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (name, key.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-    }
+    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return random.getstate(), (name, key.tolist(), *rest), torch.get_rng_state(), cuda_states
 
 
-def set_rng_state(state: dict) -> None:
-    """Continue from the state of ``get_rng_state``; CUDA's is set if the number of GPUs is the same."""
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"])
-    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+def _signature(parts: dict[str, object]) -> list[str]:
+    """What must be the same when a checkpoint is saved and loaded."""
+    steps = {name: f", steps {part.total_steps}" for name, part in parts.items() if hasattr(part, "total_steps")}
+    lines = [f"{type(part).__name__} as {name}{steps.get(name, '')}" for name, part in parts.items()]
+    tensors = [*parts["model"].state_dict().items()]
+    for number, group in enumerate(parts["optim"].param_groups):
+        tensors += [(f"parameter {number}.{place}", tensor) for place, tensor in enumerate(group["params"])]
+    return lines + [f"{name} {tuple(tensor.shape)} {tensor.dtype}" for name, tensor in tensors]
 
 
-def _read(file: BinaryIO, path: str | Path) -> dict:
+def _read(file: io.BytesIO, path: str | Path) -> dict:
     try:
         damaged = zipfile.ZipFile(file).testzip()  # checksums find damage that torch.load does not notice
         file.seek(0)
@@ -128,30 +95,6 @@ def _read(file: BinaryIO, path: str | Path) -> dict:
     if damaged:
         raise CheckpointError(f"{path} is damaged: {damaged} in it has a wrong checksum")
     if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of save_checkpoint ({FORMAT!r}). If it holds weights alone, use "
-            'model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))'
-        )
+        advice = "If it holds weights alone, use model.load_state_dict(torch.load(path, weights_only=True))"
+        raise CheckpointError(f"{path} is not a checkpoint of save_checkpoint ({FORMAT!r}). {advice}")
     return contents
-
-
-def _signature(model: nn.Module, optim: Optimizer, scheduler: object, generator: object) -> list[str]:
-    """What must be the same when a checkpoint is saved and loaded."""
-    tensors = model.state_dict().items()
-    parameters = [parameter for group in optim.param_groups for parameter in group["params"]]
-    return [
-        f"{type(optim).__name__}, groups of {[len(group['params']) for group in optim.param_groups]} parameters",
-        f"{type(scheduler).__name__} as schedule, total_steps {getattr(scheduler, 'total_steps', None)}",
-        f"{type(generator).__name__} as the loader's generator",
-        f"a model of {len(tensors)} tensors",
-        *(f"{name} {tuple(tensor.shape)} {tensor.dtype}" for name, tensor in tensors),
-        *(f"optimizer's parameter {number} {tuple(tensor.shape)}" for number, tensor in enumerate(parameters)),
-    ]
-
-
-def _match_memory_formats(optim: Optimizer) -> None:
-    """Lay the averages out as their parameters are: a fused step walks through both without looking at strides."""
-    for parameter, state in optim.state.items():
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
-                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

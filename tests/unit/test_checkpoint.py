@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from faults import flip_a_bit, full_disk, run_until_killed, truncate
-from helpers import CheckpointError, ConvNet, FastNet, in_memory_loader, mnist_dataset, seed_everything, training
+from helpers import CheckpointError, ConvNet, EdgeNet, in_memory_loader, mnist_dataset, seed_everything, training
 from helpers.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -26,12 +26,13 @@ class Run:
         seed_everything(seed)
         self.device, self.generator = device, torch.Generator().manual_seed(seed) if own_generator else None
         self.loader = in_memory_loader(digits(), 32, shuffle=True, generator=self.generator)
-        self.model = (FastNet() if fast else ConvNet()).to(device, memory_format=torch.channels_last)
+        self.model = (EdgeNet() if fast else ConvNet()).to(device, memory_format=torch.channels_last)
         self.optim = torch.optim.Adam(self.model.parameters(), lr=0.01, fused=fast)
         self.scheduler = OneCycleLR(self.optim, 0.01, total_steps=15)
 
     def train(self, epoch):
         options = {"scheduler": self.scheduler, "progress": False}
+        options["loss_function"] = nn.functional.cross_entropy  # of ConvNet's log-probabilities it is the usual loss
         return training.train(self.model, self.device, self.loader, self.optim, epoch, **options)
 
     def save(self, path, epoch):
@@ -145,7 +146,7 @@ class Harmful:
         (lambda path: path.write_bytes(b"something else"), "is damaged, is no checkpoint"),
         (lambda path: zipfile.ZipFile(path, "w").writestr("folder/file", ""), "is damaged, is no checkpoint"),
         (lambda path: torch.save(Harmful(), path), "holds more than tensors"),
-        (lambda path: torch.save(ConvNet().state_dict(), path), r'model\.load_state_dict.*map_location="cpu"'),
+        (lambda path: torch.save(ConvNet().state_dict(), path), r"use model\.load_state_dict.*weights_only=True"),
     ],
 )
 def test_a_damaged_harmful_or_other_file_is_named_and_changes_nothing(path, monkeypatch, harm, message):
@@ -163,15 +164,24 @@ def test_a_damaged_harmful_or_other_file_is_named_and_changes_nothing(path, monk
     ("change", "message"),
     [
         (lambda run: setattr(run.model, "fc2", nn.Linear(64, 11)), r"\(10, 64\).* but 'fc2\.weight \(11, 64\)"),
-        (lambda run: setattr(run.model, "fc3", nn.Linear(2, 2)), "a model of 8 tensors', but 'a model of 10 tensors"),
+        (lambda run: setattr(run.model, "fc3", nn.Linear(2, 2)), r"parameter 0\.0 .* but 'fc3\.weight \(2, 2\)"),
         (lambda run: run.model.double(), "torch.float32', but .*torch.float64"),
-        (lambda run: run.optim.param_groups[0]["params"].reverse(), r"parameter 0 \(16, 1, 3, 3\).* but .*0 \(10,\)"),
-        (lambda run: setattr(run, "optim", torch.optim.SGD(run.model.parameters())), "Adam, .* but 'SGD"),
-        (lambda run: setattr(run, "optim", torch.optim.Adam([run.model.fc1.weight])), r"of \[8\] .* of \[1\] param"),
+        (
+            lambda run: run.optim.param_groups[0]["params"].reverse(),
+            r"parameter 0\.0 \(16, 1, 3, 3\).* but .*0\.0 \(10,\)",
+        ),
+        (
+            lambda run: setattr(run, "optim", torch.optim.SGD(run.model.parameters())),
+            "it has 'Adam as optim', but 'SGD as optim' was given",
+        ),
+        (
+            lambda run: setattr(run, "optim", torch.optim.Adam([run.model.fc1.weight])),
+            r"parameter 0\.0 .*, but .*0\.0 \(64, 4608\)",
+        ),
         (lambda run: setattr(run, "scheduler", OneCycleLR(run.optim, 1, total_steps=16)), "steps 15', but .* 16'"),
-        (lambda run: setattr(run, "scheduler", StepLR(run.optim, 1)), "OneCycleLR .* but 'StepLR as schedule"),
-        (lambda run: setattr(run, "scheduler", None), "OneCycleLR .* but 'NoneType as schedule"),
-        (lambda run: setattr(run, "generator", None), "Generator .* but .NoneType as the loader's generator"),
+        (lambda run: setattr(run, "scheduler", StepLR(run.optim, 1)), "OneCycleLR as scheduler, .* but 'StepLR"),
+        (lambda run: setattr(run, "scheduler", None), "OneCycleLR as scheduler, .* but 'NoneType"),
+        (lambda run: setattr(run, "generator", None), "Generator .* but .NoneType as generator"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused_and_changes_nothing(path, change, message):

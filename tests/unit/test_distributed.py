@@ -11,9 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, SubsetRandomSampler, TensorDataset
 
-from helpers import ConvNet, FastNet, Recipe, distributed, in_memory_loader, mnist_dataset, training
+from helpers import ConvNet, distributed, in_memory_loader, mnist_dataset, training
 from helpers.checkpoint import save_checkpoint
 from helpers.device import seed_everything, seeded_generator
 from helpers.distributed import all_reduce_sum, shard_batches
@@ -38,6 +38,31 @@ def test_every_sample_is_in_exactly_one_share_of_its_batch(samples, world_size):
             parts = [part for (part,) in parts]
             assert torch.equal(torch.cat(parts).sort().values, batch.sort().values)
             assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("make_sampler", [RandomSampler, SubsetRandomSampler])
+def test_a_random_sampler_is_shared_if_it_has_a_generator_of_its_own(make_sampler):
+    numbers = range(64)
+    samplers = [make_sampler(numbers, generator=seeded_generator(0)) for _ in range(3)]
+    whole, *parts = [DataLoader(numbers, 16, sampler=sampler) for sampler in samplers]
+    shares = [shard_batches(loader, rank, 2) for rank, loader in enumerate(parts)]
+    for batch, first, second in zip(whole, *shares, strict=True):
+        assert torch.equal(first, batch[::2]) and torch.equal(second, batch[1::2])
+    unsure = DataLoader(numbers, 16, sampler=make_sampler(numbers), generator=seeded_generator(0))
+    with pytest.raises(ValueError, match="a shuffled loader needs a generator"):
+        shard_batches(unsure, 0, 2)
+
+
+def test_a_share_keeps_its_loaders_options_and_a_batch_that_is_dropped_may_be_small():
+    def worker_init(worker):
+        pass
+
+    options = {"num_workers": 2, "worker_init_fn": worker_init, "prefetch_factor": 3, "persistent_workers": True}
+    whole = DataLoader(range(33), 16, drop_last=True, sampler=SequentialSampler(range(33)), **options)
+    share = shard_batches(whole, 1, 2)
+    assert {name: getattr(share, name) for name in options} == options
+    assert len(share) == 2
+    assert [batch.tolist() for batch in shard_batches(DataLoader(range(5), 4, drop_last=True), 1, 2)] == [[1, 3]]
 
 
 def test_loaders_that_cannot_be_shared_are_errors():
@@ -78,10 +103,14 @@ def one_of_two(rank, folder):
         save_checkpoint(f"{path}.{epoch}", model, optim, epoch, **state)
 
     distributed.train, distributed.save_checkpoint = noting_train, save_under_another_name
-    options = {"recipe": Recipe(epochs=2, batch_size=64), "train_size": 640}
+    options = {"epochs": 2, "batch_size": 64, "train_size": 640}
     whole = distributed.train_distributed(torch.device("cpu"), checkpoint=folder / "run", **options)
     resumed = distributed.train_distributed(torch.device("cpu"), checkpoint=folder / "run.1", **options)
-    results = {"whole": tuple(whole), "resumed": tuple(resumed), "seen": seen}
+    results = {"whole": tuple(whole), "resumed": tuple(resumed), "seen": list(seen)}
+    seen_by_one = folder / "run.1" if rank == 1 else folder / "elsewhere"
+    with pytest.raises(ValueError, match="not all processes see the same checkpoint"):
+        distributed.train_distributed(torch.device("cpu"), checkpoint=seen_by_one, **options)
+    results["trained with different checkpoints"] = len(seen) > len(results["seen"])
     torch.save({"weights": weights, "result": result, **results}, folder / f"{rank}.pt")
     dist.destroy_process_group()
 
@@ -105,6 +134,7 @@ def test_two_processes_train_to_the_weights_of_one(two):
 def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_resumed(two):
     folder, (first, second) = two
     images = mnist_dataset(size=640).tensors[0].flatten(1)
+    assert not first["trained with different checkpoints"] and not second["trained with different checkpoints"]
     assert len(first["seen"]) == 3  # the first run's two epochs, and the resumed run's one
     for halves in zip(first["seen"], second["seen"]):
         assert torch.equal(torch.cat(halves).unique(dim=0), images.unique(dim=0))
@@ -112,7 +142,7 @@ def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_r
     assert first["whole"] == first["resumed"] == second["whole"] == second["resumed"]
     whole, resumed = (torch.load(folder / name, weights_only=True)["model"] for name in ("run.2", "run.1.2"))
     torch.testing.assert_close(resumed, whole, rtol=0, atol=0)
-    model = FastNet()
+    model = ConvNet()
     model.load_state_dict(whole)  # the first process's; both have tested theirs
     result = training.test(model, "cpu", in_memory_loader(mnist_dataset(train=False), 500), report=False)
     assert first["whole"] == pytest.approx(tuple(result), rel=1e-5)
@@ -133,7 +163,7 @@ def test_under_torchrun_only_the_first_process_reports_and_writes(tmp_path):
     assert sorted(re.findall(r"^rank (\d) of 2: process \d+ on cpu$", job.stdout, flags=re.MULTILINE)) == ["0", "1"]
     [correct] = re.findall(r"Overall Accuracy: (\d+)/10000", job.stdout)
     assert int(correct) > 8500
-    assert job.stderr.count("| 0/50 [") == 1
+    assert job.stderr.count("| 0/200 [") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
@@ -179,6 +209,9 @@ def test_each_process_has_a_gpu_of_its_own_or_all_have_the_cpu(monkeypatch):
     assert [device_of_second(None, "", gpus) for gpus in (0, 1, 2)] == ["cpu", "cpu", "cuda:1"]
     assert [device_of_second(None, variable, 2) for variable in ("cpu", "cuda:0")] == ["cpu", "cuda:1"]
     assert [device_of_second("cpu", "cuda", 2), device_of_second("cuda", "cpu", 2)] == ["cpu", "cuda:1"]
+    for name in ("mps", "cdua", "cudax"):
+        with pytest.raises(ValueError, match=f"on cpu or cuda, not on '{name}': see TORCH_DEVICE"):
+            device_of_second(None, name, 2)
     for option, variable in ((None, "cuda"), ("cuda", "")):
         with pytest.raises(ValueError, match=r"2 processes need a GPU each, and this machine has 1: use --device cpu"):
             device_of_second(option, variable, 1)
