@@ -38,7 +38,7 @@ def path_grid(
     *,
     limit: float = 10.0,
 ) -> Figure:
-    """One panel for each path: a row for each valley, a column for each optimizer.
+    """One panel for each path: a row for each valley, a column for each optimizer; the first one there in the accent.
 
     Args:
         paths: For each valley, for each optimizer, its path (steps + 1, 2).
@@ -49,11 +49,14 @@ def path_grid(
     rows, columns = len(paths), max(map(len, paths.values()))
     figure, axes = new_figure(rows, columns, height=1.6 * rows, squeeze=False)
     for position, (row, (valley, several)) in enumerate(zip(axes, paths.items())):
+        first = min(filter(None, arrived[valley].values()), default=None)
         for ax, (name, path) in zip(row, several.items()):
+            color = ACCENT if arrived[valley][name] == first else INK
             draw_valley(ax, hessians[valley], limit=limit)
-            ax.plot(*path.T, color=ACCENT, linewidth=1.3, marker="o", markersize=2.6, markeredgewidth=0)
-            ax.plot(*path[0], "o", color="white", markersize=6, markeredgecolor=ACCENT, markeredgewidth=1.5)
-            ax.text(0.95, 0.06, _steps(arrived[valley][name]), transform=ax.transAxes, ha="right", weight="bold")
+            ax.plot(*path.T, color=color, linewidth=1.3, marker="o", markersize=2.6, markeredgewidth=0)
+            ax.plot(*path[0], "o", color="white", markersize=6, markeredgecolor=color, markeredgewidth=1.5)
+            steps = {"color": color, "ha": "right", "weight": "bold", "transform": ax.transAxes}
+            ax.text(0.95, 0.06, _steps(arrived[valley][name]), **steps)
             if position == 0:
                 ax.set_title(name)
         row[0].set_ylabel(valley, color=INK, weight="bold", fontsize=11)
