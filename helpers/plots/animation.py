@@ -24,13 +24,23 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     frames = [_picture(figure) for figure in figures]
     if not frames:
         raise ValueError("no figures: an animation needs at least one frame")
-    palette = frames[-1].quantize(colors, method=Image.Quantize.MAXCOVERAGE)
+    palette = _with_white(frames[-1].quantize(colors, method=Image.Quantize.MAXCOVERAGE))
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [1000 / frames_per_second] * (len(frames) - 1) + [2000]  # milliseconds
     stored = io.BytesIO()
     first, *others = frames
     first.save(stored, format="PNG", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     show_png(stored.getvalue(), alt, width=first.width, kind="Animation")
+
+
+def _with_white(palette: Image.Image) -> Image.Image:
+    """The palette with all nearly white colors made white: the ground would otherwise get one of them."""
+    colors = palette.getpalette()
+    for place in range(0, len(colors), 3):
+        if min(colors[place : place + 3]) > 246:
+            colors[place : place + 3] = [255] * 3
+    palette.putpalette(colors)
+    return palette
 
 
 def _picture(figure: Figure) -> Image.Image:

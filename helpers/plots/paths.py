@@ -55,6 +55,8 @@ def path_grid(
             draw_valley(ax, hessians[valley], limit=limit)
             ax.plot(*path.T, color=color, linewidth=1.3, marker="o", markersize=2.6, markeredgewidth=0)
             ax.plot(*path[0], "o", color="white", markersize=6, markeredgecolor=color, markeredgewidth=1.5)
+            if path.abs().max() > limit:
+                ax.text(-0.94 * limit, 0.92 * limit, "far out,\nand back", color=color, fontsize=9, va="top")
             steps = {"color": color, "ha": "right", "weight": "bold", "transform": ax.transAxes}
             ax.text(0.95, 0.06, _steps(arrived[valley][name]), **steps)
             if position == 0:

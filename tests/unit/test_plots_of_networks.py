@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from PIL import Image
 from torch import nn
@@ -201,6 +202,12 @@ def test_an_animation_is_one_picture_with_all_frames(shown):
     assert options["metadata"]["image/png"]["alt"] == "a line"
     durations = [(picture.seek(frame), picture.info["duration"])[1] for frame in range(3)]
     assert durations == [200, 200, 2000]  # milliseconds
+
+
+def test_the_nearly_white_ground_of_an_animation_is_white(shown):
+    plots.show_animation([Figure((2, 2), facecolor="#fcf8fb")], alt="a ground")
+    picture = Image.open(io.BytesIO(base64.b64decode(shown[0][0]["image/png"])))
+    assert picture.convert("RGB").getpixel((9, 9)) == (255, 255, 255)
 
 
 def test_an_explorer_redraws_the_picture_when_a_control_moves(shown, panels):
