@@ -1,6 +1,7 @@
 """Figures of results: counts, losses, accuracies, mistakes."""
 
 import math
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
@@ -92,7 +93,8 @@ def accuracy_against_time(
 ) -> Figure:
     """Test accuracy against seconds of training: a point per epoch of each run, and a line through their means.
 
-    An arrow along the target leads from the hero's first epoch there to that of the last one who reaches it.
+    An arrow along the target leads from the hero's first epoch there to that of the last one who reaches it. A run that
+    took more than three times as long as its like is called slow.
 
     Args:
         runs: For each label, its runs; a run is a list of pairs (seconds so far, accuracy from 0 to 1), one per epoch.
@@ -109,14 +111,21 @@ def accuracy_against_time(
         dots = [(seconds, 100 * accuracy) for run in points for seconds, accuracy in run]
         ax.plot(*zip(*dots), "o", color=color, markersize=3.5, alpha=0.35)
         means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in zip(*points)]
+        for epoch in zip(*points):
+            middle = statistics.median(seconds for seconds, _ in epoch)
+            for seconds, accuracy in epoch:
+                if seconds > 3 * middle:  # it pulls the mean to the right
+                    place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
+                    ax.annotate("one slow run", (seconds, 100 * accuracy), **place, color=MUTED, fontsize=9)
         x, y = [s for s, _ in means], [100 * a for _, a in means]
         ax.plot(x, y, "o-", color=color, markersize=7, linewidth=1.3)
         reached[label] = next((s for s, a in means if a >= target), math.inf)
-        place = {"xy": (x[0], y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
+        first = min(run[0][0] for run in points)
+        place = {"xy": (first, y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
         if len(x) == 1:  # above its dots
             place |= {"xy": (x[0], max(accuracy for _, accuracy in dots)), "xytext": (0, 10), "ha": "center"}
         elif label in below:
-            place |= {"xytext": (-4, -18), "ha": "left"}
+            place |= {"xy": (x[0], y[0]), "xytext": (-4, -18), "ha": "left"}
         weight = "bold" if label == hero else "normal"
         ax.annotate(label, **place, textcoords="offset points", color=text, weight=weight, fontsize=9.5)
     ax.set(xlabel="seconds of training", ylabel="test accuracy (%)", xscale="log")
