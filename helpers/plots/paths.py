@@ -98,16 +98,9 @@ def race_frame(
             here = last is not None and step >= last
             ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
             ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", color=MUTED, va="top")
-            if not here:
-                head = path[step].clamp(-limit, limit).tolist()
-                ax.plot(
-                    [head[0], 1.05 * limit],
-                    [head[1], height + 0.05 * limit],
-                    color=MUTED,
-                    linewidth=0.7,
-                    linestyle=":",
-                    zorder=1,
-                )
+            head = path[step].clamp(-limit, limit).tolist()
+            ends = [head[0], 1.05 * limit], [head[1], height + 0.05 * limit]
+            ax.plot(*ends, color=MUTED, linewidth=0.7, linestyle=":", zorder=1)
         ax.text(-0.95 * limit, -0.93 * limit, f"step {step}", weight="bold")
     return figure
 

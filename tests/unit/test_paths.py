@@ -45,11 +45,12 @@ def test_each_path_has_a_panel_with_its_steps():
         torch.testing.assert_close(torch.tensor(drawn, dtype=torch.float32), path)
 
 
-def test_in_a_race_names_lead_to_the_heads_until_they_have_arrived():
+def test_in_a_race_names_lead_to_the_heads_and_say_when_they_have_arrived():
     straight, turned = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes
     assert texts(straight) == ["Adam", "1 step", "SGD", "", "step 1"]  # the higher head first
     assert texts(turned) == ["Adam", "", "SGD", "", "step 1"]
     leaders = [line.get_xydata()[0].tolist() for line in turned.lines if line.get_linewidth() < 1]
+    assert sum(line.get_linewidth() < 1 for line in straight.lines) == 2  # also to one who has arrived
     assert leaders == [[0, 10], [-4, 1]]  # a head outside is led to at the border
     last = [texts(ax) for ax in race_frame(PATHS, HESSIANS, ARRIVED, step=2).axes]
     assert [names[1:4:2] for names in last] == [["1 step", "2 steps"], ["not there", "2 steps"]]
