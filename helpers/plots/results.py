@@ -110,8 +110,9 @@ def accuracy_against_time(
         color, text = (ACCENT, ACCENT) if label == hero else (PALE, MUTED)
         dots = [(seconds, 100 * accuracy) for run in points for seconds, accuracy in run]
         ax.plot(*zip(*dots), "o", color=color, markersize=3.5, alpha=0.35)
-        means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in zip(*points)]
-        for epoch in zip(*points):
+        epochs = list(zip(*points))  # ends with the shortest run
+        means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in epochs]
+        for epoch in epochs:
             middle = statistics.median(seconds for seconds, _ in epoch)
             for seconds, accuracy in epoch:
                 if seconds > 3 * middle:  # it pulls the mean to the right
@@ -120,8 +121,7 @@ def accuracy_against_time(
         x, y = [s for s, _ in means], [100 * a for _, a in means]
         ax.plot(x, y, "o-", color=color, markersize=7, linewidth=1.3)
         reached[label] = next((s for s, a in means if a >= target), math.inf)
-        first = min(run[0][0] for run in points)
-        place = {"xy": (first, y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
+        place = {"xy": (min(epochs[0])[0], y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
         if len(x) == 1:  # above its dots
             place |= {"xy": (x[0], max(accuracy for _, accuracy in dots)), "xytext": (0, 10), "ha": "center"}
         elif label in below:

@@ -9,7 +9,7 @@ from matplotlib.testing.compare import compare_images
 
 import contenders
 import time_to_accuracy
-from helpers import Recipe, plots
+from helpers import ConvNet, Recipe, in_memory_loader, mnist_dataset, plots, seed_everything, train
 from time_to_accuracy import FOLDER, Plan, all_plans, interleave, picture, print_table, ratio_interval, summarize
 
 
@@ -51,6 +51,17 @@ def test_the_interval_of_a_ratio_holds_the_true_one_in_95_of_100_cases():
         assert low < ratio < high
         hits += low < 20 < high
     assert 930 < hits < 970 and ratio_interval([1.0], [2.0, 3.0]) is None
+
+
+def test_the_reordered_network_takes_the_chapters_steps_bit_for_bit():
+    small_set, results = mnist_dataset(size=1280), []
+    for model_class in (contenders.ReorderedConvNet, ConvNet):
+        seed_everything(0)
+        model = model_class()
+        optim = torch.optim.Adadelta(model.parameters(), lr=0.5)
+        losses = train(model, "cpu", in_memory_loader(small_set, 32, shuffle=True), optim, 1, progress=False)
+        results.append((losses, {name: tensor.tolist() for name, tensor in model.state_dict().items()}))
+    assert results[0] == results[1]
 
 
 def test_the_readmes_table_and_picture_are_those_of_the_committed_results(capsys, monkeypatch, tmp_path):

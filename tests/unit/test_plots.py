@@ -81,6 +81,7 @@ def test_accuracy_against_time_draws_every_epoch_the_means_and_the_way_to_the_ta
         "slower": [[(50.0, 0.98)]],
         "fast": [[(1.0, 0.99)]],
     }
+    plots.use_style()  # titles stand on the left, whichever test came before
     (ax,) = plots.accuracy_against_time(runs, target=0.97, hero="fast").axes
     target, *drawn = (line.get_xydata().round(6).tolist() for line in ax.lines)
     dots, means = drawn[::2], drawn[1::2]
