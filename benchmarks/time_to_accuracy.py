@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import geometric_mean, mean
 from typing import NamedTuple
 
 import torch
@@ -120,7 +120,7 @@ def all_plans(seeds: int = 20, peer_seeds: int = 3, *, quick: bool = False) -> d
         ),
         "example": Plan("PyTorch's MNIST example", "PyTorch's example", peer_seeds, long, images),
         "chapter_adam": Plan(
-            "the chapter's network, Adam, one cycle", "the same, with Adam", peer_seeds, middle, images
+            "the chapter's network, Adam, one cycle", "chapter's network, Adam", peer_seeds, middle, images
         ),
         "recipe_02": Plan("our recipe of version 0.2", "version 0.2", seeds, 1),
         OURS: Plan("our recipe", "our recipe", seeds, 1),
@@ -231,7 +231,7 @@ def summarize(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
             continue
         by_epoch = list(zip(*own))  # ends with the shortest run
         accuracies = [epoch["accuracy"] for epoch in by_epoch[-1]]
-        seconds = mean(epoch["seconds"] for epoch in by_epoch[-1])
+        seconds = geometric_mean(epoch["seconds"] for epoch in by_epoch[-1])
         reached = [epochs for epochs in by_epoch if mean(epoch["accuracy"] for epoch in epochs) >= TARGET]
         to_target[name] = [epoch["seconds"] for epoch in reached[0]] if reached else []
         peaks = [epoch["peak_mib"] for epoch in by_epoch[-1] if epoch["peak_mib"] is not None]
@@ -245,7 +245,7 @@ def summarize(runs: Sequence[dict], plans: dict[str, Plan]) -> list[Row]:
             "interval": ci_half_width(accuracies),
             "seconds": seconds,
             "reading": mean(epoch["reading"] for epoch in by_epoch[-1]),
-            "seconds_to_target": mean(to_target[name]) if reached else None,
+            "seconds_to_target": geometric_mean(to_target[name]) if reached else None,
             "images_per_second": plan.train_size * _epochs(name, len(by_epoch)) / seconds,
             "peak_mib": max(peaks, default=None),
         }
@@ -259,7 +259,7 @@ def ratio_interval(theirs: Sequence[float], ours: Sequence[float]) -> tuple[floa
         return None
     logarithms = [math.log(value) for value in theirs], [math.log(value) for value in ours]
     low, high = stats.ttest_ind(*logarithms, equal_var=False).confidence_interval(0.95)
-    return math.exp(mean(logarithms[0]) - mean(logarithms[1])), math.exp(low), math.exp(high)
+    return geometric_mean(theirs) / geometric_mean(ours), math.exp(low), math.exp(high)
 
 
 def ci_half_width(values: Sequence[float]) -> float | None:

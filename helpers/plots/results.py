@@ -1,8 +1,8 @@
 """Figures of results: counts, losses, accuracies, mistakes."""
 
 import math
-import statistics
 from collections.abc import Collection, Mapping, Sequence
+from statistics import geometric_mean, mean
 
 import torch
 from matplotlib.axes import Axes
@@ -93,8 +93,9 @@ def accuracy_against_time(
 ) -> Figure:
     """Test accuracy against seconds of training: a point per epoch of each run, and a line through their means.
 
-    An arrow along the target leads from the hero's first epoch there to that of the last one who reaches it. A run that
-    took more than three times as long as its like is called slow.
+    On the logarithmic axis of seconds, the mean is the geometric one. An arrow along the target leads from the hero's
+    first epoch there to that of the last one who reaches it. A run that took more than three times as long as its like
+    is called slow.
 
     Args:
         runs: For each label, its runs; a run is a list of pairs (seconds so far, accuracy from 0 to 1), one per epoch.
@@ -111,14 +112,13 @@ def accuracy_against_time(
         dots = [(seconds, 100 * accuracy) for run in points for seconds, accuracy in run]
         ax.plot(*zip(*dots), "o", color=color, markersize=3.5, alpha=0.35)
         epochs = list(zip(*points))  # ends with the shortest run
-        means = [torch.tensor(epoch, dtype=torch.float64).mean(dim=0).tolist() for epoch in epochs]
-        for epoch in epochs:
-            middle = statistics.median(seconds for seconds, _ in epoch)
+        means = [(geometric_mean(seconds), mean(accuracies)) for seconds, accuracies in (zip(*e) for e in epochs)]
+        for epoch, (middle, _) in zip(epochs, means):
             for seconds, accuracy in epoch:
-                if seconds > 3 * middle:  # it pulls the mean to the right
+                if seconds > 3 * middle:
                     place = {"xytext": (6, 0), "textcoords": "offset points", "va": "center"}
                     ax.annotate("one slow run", (seconds, 100 * accuracy), **place, color=MUTED, fontsize=9)
-        x, y = [s for s, _ in means], [100 * a for _, a in means]
+        x, y = [seconds for seconds, _ in means], [100 * accuracy for _, accuracy in means]
         ax.plot(x, y, "o-", color=color, markersize=7, linewidth=1.3)
         reached[label] = next((s for s, a in means if a >= target), math.inf)
         place = {"xy": (min(epochs[0])[0], y[0]), "xytext": (-10, 0), "ha": "right", "va": "center"}
@@ -128,7 +128,11 @@ def accuracy_against_time(
             place |= {"xy": (x[0], y[0]), "xytext": (-4, -18), "ha": "left"}
         weight = "bold" if label == hero else "normal"
         ax.annotate(label, **place, textcoords="offset points", color=text, weight=weight, fontsize=9.5)
-    ax.set(xlabel="seconds of training", ylabel="test accuracy (%)", xscale="log")
+    ax.set(
+        xlabel="seconds of training (small dots: runs; large ones: their means, epoch by epoch)",
+        ylabel="test accuracy (%)",
+        xscale="log",
+    )
     ax.margins(x=0.08, y=0.12)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()
@@ -140,7 +144,9 @@ def accuracy_against_time(
         ratio = f"{slowest} takes {float(f'{rivals[slowest] / reached[hero]:.2g}'):,.0f} times as long"
         place = {"xytext": (8, -15), "textcoords": "offset points", "color": ACCENT, "weight": "bold"}
         ax.annotate(ratio, ends[0], **place)
-        ax.set_title(f"{100 * target:g} % of the test images after {reached[hero]:.1f} seconds of training")
+        ax.set_title(
+            f"{hero.capitalize()} reads {100 * target:g} % of the test images after {reached[hero]:.1f} s of training"
+        )
     return figure
 
 
