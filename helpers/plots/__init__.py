@@ -2,7 +2,7 @@
 
 from helpers.plots.animation import show_animation
 from helpers.plots.architectures import architecture_gallery
-from helpers.plots.cheat_sheet import cheat_sheet
+from helpers.plots.cheat_sheet import draw_function, draw_paths, new_page, show_page
 from helpers.plots.diagrams import Stage, network_diagram
 from helpers.plots.drawing import draw_strokes, drawing_pad
 from helpers.plots.explorers import explorer
