@@ -1,4 +1,4 @@
-"""A Sphinx extension: the alternative text of each figure, which MyST-NB leaves in the notebook, reaches the page."""
+"""A Sphinx extension for readers who cannot see the page: what MyST-NB and the theme leave out."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ from docutils import nodes
 
 
 def describe_figures(app, doctree: nodes.document) -> None:
-    """Set ``alt`` on the pictures of a notebook's outputs."""
+    """Set ``alt`` on the pictures of a notebook's outputs; MyST-NB leaves it in the notebook."""
     source = Path(app.env.doc2path(app.env.docname))
     if source.suffix != ".ipynb":
         return
@@ -29,7 +29,14 @@ def descriptions_in(notebook: nbformat.NotebookNode) -> dict[str, str]:
     }
 
 
+def give_captions_a_level(app, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
+    """Say of which level the headings in the navigation are."""
+    tree = context["furo_navigation_tree"]
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+
+
 def setup(app) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("doctree-read", describe_figures)
+    app.connect("html-page-context", give_captions_a_level, priority=900)  # after the theme
     return {"parallel_read_safe": True}
