@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import base64
 import contextlib
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 HEADLINE_TAG = "headline"  # of the cell whose last printed line sums a notebook up
 COVER_TAG = "cover"  # of the cell whose figure is the README's
+SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
+MARKED = re.compile(r"^- \[(.+)\]\(.+\) ◆$", re.MULTILINE)  # a section of the short path, in a notebook's contents
 
 
 class Outcome(NamedTuple):
@@ -37,13 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the notebooks named on the command line, or all; return 1 if one failed, 130 if stopped by Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, help="notebooks to run (default: all)")
-    parser.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks themselves")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--in-place", action="store_true", help="store the outputs in the notebooks themselves")
+    mode.add_argument("--short-path", action="store_true", help="run only the sections marked in the contents")
     options = parser.parse_args(arguments)
     if missing := [str(path) for path in options.notebooks if not path.is_file()]:
         parser.error(f"no such notebook: {', '.join(missing)}")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # a terminal that cannot print × should not stop a run
     try:
-        outcomes = [_run(path, in_place=options.in_place) for path in options.notebooks or NOTEBOOKS]
+        paths = options.notebooks or NOTEBOOKS
+        outcomes = [_run(path, in_place=options.in_place, short=options.short_path) for path in paths]
     except (KeyboardInterrupt, asyncio.CancelledError):  # the latter while a kernel starts
         print("\nstopped; the notebook at work was left as it was", file=sys.stderr)
         return 130
@@ -53,9 +59,24 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
-def _run(path: Path, *, in_place: bool) -> Outcome:
+def short_path(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The cells before a notebook's first section, and those of the sections that its contents mark."""
+    marked, kept, keep = set(), [], True
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            marked.update(MARKED.findall(cell.source))
+            if heading := SECTION.search(cell.source):
+                keep = heading[1] in marked
+        if keep:
+            kept.append(cell)
+    return kept
+
+
+def _run(path: Path, *, in_place: bool, short: bool) -> Outcome:
     """Execute one notebook in its own folder, show which cell is at work, and write the outputs."""
     notebook = nbformat.read(path, as_version=4)
+    if short:
+        notebook.cells = short_path(notebook)
     total = sum(cell.cell_type == "code" for cell in notebook.cells)
     done = 0
 
@@ -133,6 +154,9 @@ def _print_table(outcomes: list[Outcome]) -> None:
         state = "passed" if outcome.passed else "FAILED"
         result = f"{state}  {outcome.result}".rstrip()
         print(f"{outcome.name:<{width}}  {outcome.cells:>5}  {outcome.seconds:>7.1f}  {result}")
+    if len(outcomes) > 1:
+        cells, seconds = sum(outcome.cells for outcome in outcomes), sum(outcome.seconds for outcome in outcomes)
+        print(f"{'total':<{width}}  {cells:>5}  {seconds:>7.1f}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     """Display figures one after the other, in an endless loop, as an animated PNG; web pages and JupyterLab play it.
 
     Args:
-        figures: Frames, all of one size. The last one stays for two seconds, and its colors are the palette.
+        figures: Frames, all of one size. The last one stays for four seconds, and its colors are the palette.
         alt: Description of the animation in one sentence, for readers who cannot see it.
         frames_per_second: Speed.
         colors: Number of colors in the palette, from 2 to 256; fewer make a smaller file.
@@ -24,21 +24,22 @@ def show_animation(figures: Iterable[Figure], alt: str, *, frames_per_second: fl
     frames = [_picture(figure) for figure in figures]
     if not frames:
         raise ValueError("no figures: an animation needs at least one frame")
-    palette = _with_white(frames[-1].quantize(colors, method=Image.Quantize.MAXCOVERAGE))
+    palette = _without_tints(frames[-1].quantize(colors, method=Image.Quantize.MAXCOVERAGE))
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    times = [1000 / frames_per_second] * (len(frames) - 1) + [2000]  # milliseconds
+    times = [1000 / frames_per_second] * (len(frames) - 1) + [4000]  # milliseconds
     stored = io.BytesIO()
     first, *others = frames
     first.save(stored, format="PNG", save_all=True, append_images=others, duration=times, loop=0, optimize=True)
     show_png(stored.getvalue(), alt, width=first.width, kind="Animation")
 
 
-def _with_white(palette: Image.Image) -> Image.Image:
-    """The palette with all nearly white colors made white: the ground would otherwise get one of them."""
+def _without_tints(palette: Image.Image) -> Image.Image:
+    """The palette with all nearly gray colors made gray, all nearly white ones white, as figures have them."""
     colors = palette.getpalette()
     for place in range(0, len(colors), 3):
-        if min(colors[place : place + 3]) > 246:
-            colors[place : place + 3] = [255] * 3
+        color = colors[place : place + 3]
+        if max(color) - min(color) <= 8:
+            colors[place : place + 3] = [255 if min(color) > 246 else round(sum(color) / 3)] * 3
     palette.putpalette(colors)
     return palette
 

@@ -1,5 +1,6 @@
 """Paths of optimizers down a valley: one panel for each, or all of them racing."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -8,9 +9,10 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.plots.style import ACCENT, INK, MUTED, new_figure
+from helpers.plots.style import ACCENT, INK, MUTED, STYLE, new_figure
 
 LEVELS = (1e-4, 0.01, 0.3, 1.5, 5, 15, 40, 100, 1000)  # of the loss; paths arrive when they stay below the second
+COLORS = [INK if color == ACCENT else color for color in STYLE["axes.prop_cycle"].by_key()["color"]]  # of runners
 
 
 def draw_valley(ax: Axes, hessian: Tensor, *, limit: float = 10.0) -> None:
@@ -88,16 +90,18 @@ def race_frame(
     for ax, (valley, several) in zip(axes[0], paths.items()):
         draw_valley(ax, hessians[valley], limit=limit)
         ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
-        ax.set_title(valley)
+        first = min(several, key=lambda name: arrived[valley][name] or math.inf)
+        ax.set_title(f"{valley}: {first} first" if step >= (arrived[valley][first] or math.inf) else valley)
         heights = torch.linspace(0.72 * limit, -0.72 * limit, len(several)).tolist()
-        colors = {name: f"C{number}" for number, name in enumerate(several)}
+        colors = dict(zip(several, COLORS))
         from_above = sorted(several, key=lambda name: -several[name][step, 1].item())  # so that no lines cross
         for name, height in zip(from_above, heights):
             path, color, last = several[name], colors[name], arrived[valley][name]
             _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
             here = last is not None and step >= last
             ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
-            ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", color=MUTED, va="top")
+            look = {"color": ACCENT, "weight": "bold"} if here and name == first else {"color": MUTED}
+            ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", va="top", **look)
             head = path[step].clamp(-limit, limit).tolist()
             ends = [head[0], 1.05 * limit], [head[1], height + 0.05 * limit]
             ax.plot(*ends, color=MUTED, linewidth=0.7, linestyle=":", zorder=1)

@@ -1,37 +1,53 @@
-"""Each term of the glossary leads to a section that speaks of it."""
+"""The glossary explains each term that a notebook sets in bold, and leads to the section that does so."""
 
 import re
-from functools import cache
 from pathlib import Path
-from urllib.parse import unquote
 
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-ROW = re.compile(r"^\| \*\*(.+?)\*\* \| .+? \| \[([\d.]+)\]\((.+?)#(.+?)\) \|$", re.MULTILINE)
+*NOTEBOOKS, LAST = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+SECTION = re.compile(r"^## (.+)\n", re.MULTILINE)
+BOLD = re.compile(r"(?<!\w)\*\*(?! )([^*]+)\*\*")  # and not 2**3
+ROW = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| \[([\d.]+)\]\((.+)\) \|$", re.MULTILINE)
+LONGEST = 24  # words of a meaning
 
 
-@cache
-def text_of(notebook):
-    return "\n\n".join(cell.source for cell in nbformat.read(FOLDER / notebook, as_version=4).cells)
+def prose(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
 
-TERMS = ROW.findall(text_of("11_cheat_sheet_and_glossary.ipynb"))
+def key(term):
+    """A term as it is compared and sorted: in lower case, and without the s of a plural."""
+    return term.strip("`").lower().removesuffix("s")
 
 
-def test_there_are_sixty_terms_in_order_and_the_text_says_so():
-    names = [name.lower() for name, *_ in TERMS]
-    assert len(names) == len(set(names)) == 60 and names == sorted(names)
-    assert "sixty terms" in text_of("11_cheat_sheet_and_glossary.ipynb")
+def bold_terms(name, text):
+    """Each bold term and the link to its section; bold sentences and lines are headings, and no terms."""
+    title, *parts = SECTION.split(text)
+    for heading, section in [("", title), *zip(parts[::2], parts[1::2])]:
+        for line in section.splitlines():
+            for bold in BOLD.findall(line):
+                if bold[-1] not in ".?" and line != f"**{bold}**":
+                    yield key(bold), f"{name}#{heading.replace(' ', '-')}"
 
 
-@pytest.mark.parametrize(("names", "number", "notebook", "anchor"), TERMS, ids=[term[0] for term in TERMS])
-def test_a_term_is_found_where_its_link_leads(names, number, notebook, anchor):
-    heading = unquote(anchor).replace("-", " ")
-    sections = re.split(r"^## ", text_of(notebook), flags=re.MULTILINE)
-    (section,) = [section for section in sections if section.splitlines()[0].replace("-", " ") == heading]
-    assert section.startswith(f"{number} ")
-    for name in names.replace("-", " ").split(", "):
-        word = re.sub(r" of a .*| layer$| mode$| images$", "", name.lower())
-        assert word in re.sub("[-_]", " ", section.lower()), name
+ROWS = ROW.findall(prose(LAST))
+
+
+def test_the_glossary_lists_the_bold_terms_in_order_each_with_its_section():
+    bold = [term for path in NOTEBOOKS for term in bold_terms(path.name, prose(path))]
+    assert [(key(term), link) for term, _, _, link in ROWS] == sorted(bold)
+
+
+@pytest.mark.parametrize(("meaning", "number", "link"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_meaning_is_one_short_phrase_and_its_link_shows_the_number(meaning, number, link):
+    assert len(meaning.split()) <= LONGEST and not re.search("[.?!]", meaning)
+    assert link.split("#")[1].startswith(f"{number}-")
+
+
+def test_a_bold_word_is_a_term_and_a_bold_sentence_or_line_is_none():
+    text = "# 1\n\n**a**.\n\n**Contents**\n\n## 1.1 On terms\n\n**Ways.** Here `2**3` is **b**\n\n"
+    text += "## 1.2 Two\n\n**`C`** follow.\n\n**Why?** So."
+    assert list(bold_terms("n", text)) == [("a", "n#"), ("b", "n#1.1-On-terms"), ("c", "n#1.2-Two")]

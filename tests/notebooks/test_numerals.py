@@ -21,7 +21,7 @@ LEFT_OUT = re.compile(
     | \[[^]]*\]\([^)\s]*\)  # links
     | ^[#]+\ [\d.]* | (?:section|notebook|exercise)s?\ \d[\d.]*(?:\ (?:to|and)\ \d[\d.]*)?  # numbers of sections
     | [,(]\s?(?:19|20)\d\d(?=\W) | ^\W*(?:what\ )?to\ read\ next.*  # years, papers
-    | about\ \d+\ (?:seconds|minutes)  # running times, which are a machine's own
+    | about\ \d+\ (?:seconds|minutes) | \d+\ seconds\ to\ run  # running times, which are a machine's own
     """,
     re.DOTALL | re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
@@ -106,7 +106,7 @@ EXAMPLES = [  # prose, code, output, and the numerals that these do not bear out
     ("strides (12, 4, 1), 3×3 kernels", "kernel_size = 3", "(12, 4, 1)", []),
     ("strides (4, 12, 1), 3×4 kernels", "kernel_size = 3", "(12, 4, 1)", ["4, 12, 1", "3×4"]),
     ("7 + 2 · 2 = 11, but 7 + 2 · 3 = 11", "", "", ["7 + 2 · 3 = 11"]),
-    ("sections 1.2 to 1.4, [1.5](#x), $x^2$, about 70 seconds (LeCun, 1998)", "", "", []),
+    ("sections 1.2 to 1.4, [1.5](#x), $x^2$, about 70 seconds, 40 seconds to run (LeCun, 1998)", "", "", []),
     ("5 and 6 and 7", "x = 5  # or 6, 'or 7'", "", ["6", "7"]),
     ("5\n\n**Exercise 1.1.** 5 and 6\n\n```python\nx = 6\n```", "", "5", ["5"]),
 ]

@@ -15,7 +15,7 @@ PATTERNS = get_sanitize_patterns(CONFIGURATION)
 
 # A line, values that may stand in it, and near misses.
 LINES = [
-    ("device: {}", "cpu or cuda:1 or gpu:0", "meta or cuda or cpu:0"),
+    ("device: {}", "cpu or cuda:1 or gpu:0", "meta or cuda or gpu or cpu:0 or gpu:0, simulated"),
     ("one by one takes {}× the time of slicing", "86.7 or 5.1", "4.9 or 0.1"),
     ("adding a transpose takes {}× the time of adding the matrix itself", "39.1 or 1.6", "1.1 or 0.0 or 1000.0"),
     ("epoch 1: 100%|██████████| 1875/1875 [00:11<00:00, {}",
@@ -26,6 +26,7 @@ LINES = [
     ("epoch 2: test loss {} %", "0.046, test accuracy 98.43 ± 0.12 or 0.039, test accuracy 98.69 ± 0.11",
      "0.461, test accuracy 98.43 ± 0.12 or 0.046, test accuracy 97.99 ± 0.12 or 0.046, test accuracy 98.43 ± 1.24"),
     ("cn1: cosine of its weights before and after {}", "0.92 or 0.87", "0.35 or -0.92 or 1.00"),
+    ("{}: cosine of its weights before and after 0.51", "cn2", "fc1 or fc2 or cn1 or fc3"),
     ("trained on centered digits: {} %", "98.4 % 98.1 % 92.4 % 77.6 % 56.5 or 98.7 % 98.2 % 92.0 % 76.8 % 57.2",
      "98.4 % 98.1 % 92.4 % 77.6 % 96.5 or 56.5 % 77.6 % 92.4 % 98.1 % 98.4 or 98.4 % 98.1 % 92.4 % 77.6"),
     ("trained on shifted digits: {} %", "97.9 % 98.0 % 97.9 % 97.8 % 97.1 or 98.1 % 98.1 % 98.0 % 97.5 % 96.7",
@@ -49,6 +50,8 @@ LINES = [
     ("ConvNet, {} the time of one", "32 images: two processes take 0.8× or 32 images: two processes take 12.5×",
      "256 images: two processes take 0.8× or 384 images: two processes take 0.8× or 32 images: two processes take 0.0× "
      "or 32 images: two processes take 0.1× or 32 images: two processes take 123.0×"),
+    ("training on {} s", "2 processes took 1.2 or 2 processes took 14.0",
+     "1 process took 1.2 or 2 processes took 0.0 or 3 processes took 1.2"),
     ("rank 0 of 1: process {} on cpu", "7 or 21587", "0 or -1"),
     ("peak       {} GFLOP/s", "210.1 or 35.0", "0.0 or -1.0 or 210"),
     ("one call   {} µs", "1.1 or 25.0", "0.0 or 1100.0 or 1"),

@@ -1,3 +1,4 @@
+import re
 import signal
 import subprocess
 import sys
@@ -5,9 +6,10 @@ import time
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 import run_notebooks
+from faults import full_disk
 
 
 def write_notebook(folder, *sources):
@@ -39,6 +41,35 @@ def test_a_failing_notebook_fails_the_run_and_is_left_as_it_was(tmp_path, capsys
     assert path.read_bytes() == before
     output, errors = capsys.readouterr()
     assert message in errors and "FAILED" in output.splitlines()[-1]
+
+
+def test_the_short_path_leaves_out_the_other_sections(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run_notebooks, "ROOT", tmp_path)  # executed copies land in its folder build/
+    cells = [
+        new_markdown_cell("- [1.1 Seen](#1.1-Seen) ◆\n- [1.2 Skipped](#1.2-Skipped)\n- [1.3 Last](#1.3-Last) ◆"),
+        new_code_cell("ran = ['first']"),
+        new_markdown_cell("## 1.1 Seen"),
+        new_code_cell("ran.append('seen')"),
+        new_markdown_cell("</details>\n\n## 1.2 Skipped"),
+        new_code_cell("1 / 0"),
+        new_markdown_cell("## 1.3 Last"),
+        new_code_cell("print(ran)"),
+    ]
+    path = tmp_path / "example.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    before = path.read_bytes()
+    assert run_notebooks.main(["--short-path", str(path), str(path)]) == 0
+    copy = nbformat.read(tmp_path / "build" / "example.ipynb", as_version=4)
+    assert copy.cells[-1].outputs[0].text == "['first', 'seen']\n" and path.read_bytes() == before
+    assert re.search(r"^total +6 ", capsys.readouterr().out, flags=re.MULTILINE)  # three cells of four, twice
+
+
+def test_a_disk_that_fills_up_leaves_the_notebook_as_it_was(tmp_path):
+    path = write_notebook(tmp_path, "print('line\\n' * 200_000)")
+    before = path.read_bytes()
+    with full_disk(1_000_000), pytest.raises(OSError, match="too large"):
+        run_notebooks.main(["--in-place", str(path)])
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
