@@ -11,9 +11,12 @@ INSTALLED_DEV := .venv/.installed-dev
 LOCKED := mkdir .installing || { echo "Another make is installing here: wait until it has ended. If none is, delete .installing"; exit 1; }; \
 	trap 'rmdir .installing' EXIT; trap 'exit 130' INT TERM;
 ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
+# Two processes of one thread each use two cores better than one of two threads. Linux's malloc would hand large blocks
+# back to the system in every step, and have them cleared in the next.
+PARALLEL := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000
 COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
-.PHONY: help lab run test install refresh book test-browser coverage
+.PHONY: help lab run test install refresh book test-browser test-device coverage
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -26,8 +29,8 @@ run: $(INSTALLED) ## execute every notebook; executed copies land in build/
 	$(BIN)/python tools/run_notebooks.py
 
 test: $(INSTALLED_DEV) ## test the helpers, and compare every notebook's outputs with those stored
-	$(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=97
-	$(BIN)/python -m pytest notebooks
+	$(PARALLEL) $(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=97
+	$(PARALLEL) $(BIN)/python -m pytest notebooks -n 2 --dist loadfile
 
 install: $(INSTALLED) ## set up .venv, and no more
 
@@ -39,6 +42,9 @@ book: $(INSTALLED_DEV) ## contributors: build the notebooks as pages, in build/b
 
 test-browser: $(INSTALLED_DEV) ## contributors: test the notebooks in JupyterLab, and the book, in Chromium
 	$(BIN)/python -m pytest tests/browser -m browser -v
+
+test-device: $(INSTALLED_DEV) ## contributors: run the notebooks on a simulated accelerator, which refuses what a GPU refuses
+	TORCH_DEVICE=gpu:0 $(PARALLEL) $(BIN)/python -m pytest -m device -n 2 --dist loadfile
 
 coverage: $(INSTALLED_DEV) ## contributors: measure how much of helpers/ the notebooks execute
 	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=75

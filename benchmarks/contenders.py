@@ -219,6 +219,7 @@ def measure(name: str, device: torch.device, *, seed: int, epochs: int, train_si
     start = time.perf_counter()
     trained = CONTENDERS[name](device, seed=seed, epochs=epochs, train_size=train_size)
     next(trained)
+    _wait_for(device)
     reading, seconds, start = time.perf_counter() - start, 0.0, time.perf_counter()
     for model in trained:
         _wait_for(device)

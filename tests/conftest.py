@@ -1,6 +1,18 @@
 import pytest
 import torch
 
+from helpers import pick_device
+
+
+@pytest.fixture(params=["cpu", pytest.param("accelerator", marks=pytest.mark.device)])
+def device(request):
+    """The CPU, then this machine's accelerator; make test-device simulates one."""
+    if request.param == "cpu":
+        return torch.device("cpu")
+    if not torch.accelerator.is_available():
+        pytest.skip("needs an accelerator; make test-device simulates one")
+    return pick_device(torch.accelerator.current_accelerator())
+
 
 @pytest.fixture
 def threads_kept():

@@ -1,5 +1,6 @@
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, SubsetRandomSampler, TensorDataset
 
-from helpers import ConvNet, distributed, in_memory_loader, mnist_dataset, training
+from helpers import ConvNet, data, distributed, in_memory_loader, mnist_dataset, training
 from helpers.checkpoint import save_checkpoint
 from helpers.device import seed_everything, seeded_generator
 from helpers.distributed import all_reduce_sum, shard_batches
@@ -73,6 +74,10 @@ def test_loaders_that_cannot_be_shared_are_errors():
             shard_batches(loader_of_numbers(samples), 0, world_size)
 
 
+def at_most_1000_images(train=True, *, size=None, **options):
+    return mnist_dataset(train, size=size or 1000, **options)
+
+
 def train_and_test(wrap, share, **options):
     """Weights and result of the chapter's network after an epoch; without dropout, whose masks would differ."""
     seed_everything(0)
@@ -103,6 +108,7 @@ def one_of_two(rank, folder):
         save_checkpoint(f"{path}.{epoch}", model, optim, epoch, **state)
 
     distributed.train, distributed.save_checkpoint = noting_train, save_under_another_name
+    data.mnist_dataset = at_most_1000_images
     options = {"epochs": 2, "batch_size": 64, "train_size": 640}
     whole = distributed.train_distributed(torch.device("cpu"), checkpoint=folder / "run", **options)
     resumed = distributed.train_distributed(torch.device("cpu"), checkpoint=folder / "run.1", **options)
@@ -144,13 +150,12 @@ def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_r
     torch.testing.assert_close(resumed, whole, rtol=0, atol=0)
     model = ConvNet()
     model.load_state_dict(whole)  # the first process's; both have tested theirs
-    result = training.test(model, "cpu", in_memory_loader(mnist_dataset(train=False), 500), report=False)
+    result = training.test(model, "cpu", in_memory_loader(at_most_1000_images(train=False), 500), report=False)
     assert first["whole"] == pytest.approx(tuple(result), rel=1e-5)
 
 
-def torchrun(*arguments):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-    command += ["--nproc-per-node", "2", "-m", "helpers.distributed", "--device", "cpu", *map(str, arguments)]
+def torchrun(*arguments, starter=()):
+    command = [*starter, sys.executable, *distributed.COMMAND.split()[1:], "--device", "cpu", *map(str, arguments)]
     environment = {**os.environ, "USE_LIBUV": "0"} if os.name == "nt" else None  # PyTorch for Windows lacks libuv
     options = {"cwd": Path(distributed.__file__).parents[1], "env": environment, "timeout": 300}
     return subprocess.run(command, capture_output=True, text=True, **options)
@@ -167,6 +172,17 @@ def test_under_torchrun_only_the_first_process_reports_and_writes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
+RENAMED = "unshare", "--uts", "--map-root-user", "sh", "-c", 'hostname nowhere.invalid && exec "$@"', "sh"
+
+
+@needs_gloo
+def test_torchrun_works_where_the_machines_name_leads_nowhere():
+    if not shutil.which("unshare") or subprocess.run([*RENAMED, "true"], capture_output=True).returncode:
+        pytest.skip("this machine does not let a process have another host name")
+    job = torchrun("--train-size", 640, starter=RENAMED)
+    assert job.returncode == 0, job.stderr
+
+
 @needs_gloo
 def test_a_worker_that_fails_ends_the_job_with_its_message():
     job = torchrun("--train-size", 1001, "--batch-size", 100)
@@ -181,6 +197,7 @@ def test_one_process_alone_trains_and_finds_a_finished_run(device, tmp_path, mon
     names = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
     for name, value in {**names, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "USE_LIBUV": "0"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(data, "mnist_dataset", at_most_1000_images)
     arguments = ["--device", device, "--epochs", "2", "--train-size", "1280", "--checkpoint", str(tmp_path / "run.pt")]
     distributed.main(arguments)
     first = capsys.readouterr()

@@ -62,7 +62,8 @@ def test_what_does_not_fit_together_is_refused(values, weights, names, chosen):
 
 
 GUESS = math.log(10)
-STUCK = Rescue("stuck", 10 ** torch.linspace(-6, 0, 4).expand(2, 4), (0.1, 1.0), (GUESS, math.inf), (2.3, 2.31))
+NORMS = 10 ** torch.linspace(-6, 0, 4) * torch.tensor([[1.0], [0.9], [9.0]])  # the median is the first run
+STUCK = Rescue("stuck", NORMS, (0.1, 1.0), (GUESS, math.inf), (2.3, 2.31))
 SAVED = Rescue("saved", torch.ones(2, 4), (0.1, 1.0), (0.4, math.inf), (0.5, 0.3))
 
 

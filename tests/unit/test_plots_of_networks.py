@@ -201,7 +201,7 @@ def test_an_animation_is_one_picture_with_all_frames(shown):
     assert picture.n_frames == 3 and picture.format == "PNG"
     assert options["metadata"]["image/png"]["alt"] == "a line"
     durations = [(picture.seek(frame), picture.info["duration"])[1] for frame in range(3)]
-    assert durations == [200, 200, 2000]  # milliseconds
+    assert durations == [200, 200, 4000]  # milliseconds
 
 
 def test_the_nearly_white_ground_of_an_animation_is_white(shown):

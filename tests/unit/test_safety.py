@@ -79,6 +79,13 @@ def test_every_imported_package_is_declared():
         assert names_of(imported) <= (taken_along if path in TAKEN_ALONG else pinned), path
 
 
+def test_the_tests_that_are_said_to_keep_a_promise_exist():
+    sources = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py")}
+    promises = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", promises)
+    assert named and not [(file, test) for file, test in named if f"\ndef {test}(" not in sources[file]]
+
+
 def names_of(requirements):
     return {re.match(r"[\w.-]+", line)[0].lower().replace("_", "-") for line in requirements}
 
@@ -135,27 +142,46 @@ def test_a_bare_make_lists_the_targets(project):
     assert {"make lab", "make run", "make test"} <= {line[:9].rstrip() for line in printed.splitlines()}
 
 
+# A stand-in for Python that takes its time for making .venv; the Python in there exits with the code in the file.
 SLOW_PYTHON = """#!/bin/sh
 if [ "$1" = -m ]; then
     sleep 2
     mkdir -p .venv/bin
-    echo '#!/bin/sh' >.venv/bin/python
+    echo 'exit $(cat code)' >.venv/bin/python
     chmod +x .venv/bin/python
 fi
 """
 
 
-@needs_make
-def test_of_two_installations_at_once_one_is_told_to_wait(project):
+INSTALL = ["make", "install", "PYTHON=./slow_python"]
+
+
+@pytest.fixture
+def not_installed(project):
     (project / ".venv" / ".installed").unlink()
     (project / "slow_python").write_text(SLOW_PYTHON)
     (project / "slow_python").chmod(0o755)
-    command = ["make", "test", "PYTHON=./slow_python"]
-    with subprocess.Popen(command, cwd=project, **OPTIONS) as first:
+    (project / "code").write_text("0")
+    return project
+
+
+@needs_make
+def test_an_installation_that_failed_is_taken_up_again(not_installed):
+    for code, installed in (("1", False), ("0", True)):
+        (not_installed / "code").write_text(code)
+        result = subprocess.run(INSTALL, cwd=not_installed, **OPTIONS)
+        assert (result.returncode == 0) == installed == (not_installed / ".venv" / ".installed").exists()
+        assert not (not_installed / ".installing").exists()
+
+
+@needs_make
+def test_of_two_installations_at_once_one_is_told_to_wait(not_installed):
+    project = not_installed
+    with subprocess.Popen(INSTALL, cwd=project, **OPTIONS) as first:
         deadline = time.monotonic() + 10
         while not (project / ".installing").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        second = subprocess.run(command, cwd=project, **OPTIONS, timeout=30)
+        second = subprocess.run(INSTALL, cwd=project, **OPTIONS, timeout=30)
         first.communicate(timeout=30)
     assert second.returncode != 0 and "Another make is installing here" in second.stdout
     assert first.returncode == 0 and not (project / ".installing").exists()

@@ -146,8 +146,8 @@ def test_an_empty_loader_is_an_error():
         evaluate(model, "cpu", [])
 
 
-@pytest.mark.cuda
-def test_training_on_cuda(small_set):
-    model, loader = ConvNet().to("cuda"), in_memory_loader(small_set, 32)
-    losses = train_one_epoch(model, "cuda", loader, SGD(model.parameters(), lr=0.1), 1)
-    assert losses[-1] < losses[0] and evaluate(model, "cuda", loader).loss < losses[0]
+def test_batches_move_to_the_models_device(small_set, device):
+    seed_everything(0)
+    model, loader = ConvNet().to(device), in_memory_loader(small_set, 32)
+    losses = train_one_epoch(model, device, loader, SGD(model.parameters(), lr=0.1), 1)
+    assert losses[-1] < losses[0] and evaluate(model, device, loader).loss < losses[0]
