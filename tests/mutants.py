@@ -264,6 +264,7 @@ MUTANTS = [
     *in_file("tools/run_notebooks.py", "tests/unit/test_run_notebooks.py",
         ("a failed notebook stored", "    if in_place and passed:", "    if in_place:"),
         ("a failure not reported", "return 0 if all(outcome.passed for outcome in outcomes) else 1", "return 0"),
+        ("unmarked sections run", "keep = heading[1] in marked", "keep = True"),
     ),
     *in_file("notebooks/03_refresher_optimizers.ipynb", "notebooks/03_refresher_optimizers.ipynb",
         ("notebook 03: no bias correction", 'mean_square = memory["s"] / (1 - beta2**t)', 'mean_square = memory["s"]'),
