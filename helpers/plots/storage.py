@@ -47,13 +47,12 @@ def storage_views(views: Mapping[str, Tensor], *, width: float = 9.0) -> Figure:
     return figure
 
 
-def draw_views(ax: Axes, views: Mapping[str, Tensor], *, between: str = "\n") -> None:
+def draw_views(ax: Axes, views: Mapping[str, Tensor]) -> None:
     """Draw the picture of ``storage_views`` into ``ax``: slots reach from x = 0 to their number, names left of them.
 
     Args:
         ax: Axes to draw into.
         views: For the code of each view, the tensor.
-        between: What stands between size, stride and offset.
 
     Raises:
         ValueError: See ``storage_views``.
@@ -67,7 +66,7 @@ def draw_views(ax: Axes, views: Mapping[str, Tensor], *, between: str = "\n") ->
         ax.plot([slot, slot], [1, storage_end], color="0.9", linewidth=0.8, zorder=0)
     _draw_storage(ax, first)
     for top, is_copy, (name, view) in zip(tops, are_copies, views.items()):
-        _draw_view(ax, name, view, top, is_copy=is_copy, right=slots, between=between)
+        _draw_view(ax, name, view, top, is_copy=is_copy, right=slots)
     ax.set(xlim=(-6, slots + 4), ylim=(tops[-1] + 0.1, -0.6))
     ax.axis("off")
 
@@ -127,7 +126,7 @@ def _draw_storage(ax: Axes, view: Tensor) -> None:
     ax.text(-0.25, 0.5, "storage", ha="right", va="center", fontsize=10, weight="bold")
 
 
-def _draw_view(ax: Axes, name: str, view: Tensor, top: float, *, is_copy: bool, right: float, between: str) -> None:
+def _draw_view(ax: Axes, name: str, view: Tensor, top: float, *, is_copy: bool, right: float) -> None:
     lines, rows = _lines(view), sorted({index[:-1] for index in slots_of(view)})
     shade = {row: 0.12 + 0.4 * number / max(1, len(rows) - 1) for number, row in enumerate(rows)}
     middle = top + ARCS + LINE * len(lines) / 2 - 0.07
@@ -149,7 +148,7 @@ def _draw_view(ax: Axes, name: str, view: Tensor, top: float, *, is_copy: bool, 
         _draw_step_down(ax, start, end, top + ARCS + 0.5)
     ax.text(-0.25, middle, name, ha="right", va="center", fontsize=9.5, family="monospace")
     attributes = f"size {tuple(view.size())}", f"stride {view.stride()}", f"offset {view.storage_offset()}"
-    ax.text(right + 0.3, middle, between.join(attributes), va="center", fontsize=9, color=MUTED, linespacing=1.25)
+    ax.text(right + 0.3, middle, "\n".join(attributes), va="center", fontsize=9, color=MUTED, linespacing=1.25)
     if is_copy:
         ax.text(-0.25, middle + 0.75, "new storage", ha="right", va="center", fontsize=9, color=MUTED)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from links import jupyter_anchor
+from run_notebooks import SECTION
+
 *NOTEBOOKS, LAST = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
-SECTION = re.compile(r"^## (.+)\n", re.MULTILINE)
 BOLD = re.compile(r"(?<!\w)\*\*(?! )([^*]+)\*\*")  # and not 2**3
 ROW = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| \[([\d.]+)\]\((.+)\) \|$", re.MULTILINE)
 LONGEST = 24  # words of a meaning
@@ -30,7 +32,7 @@ def bold_terms(name, text):
         for line in section.splitlines():
             for bold in BOLD.findall(line):
                 if bold[-1] not in ".?" and line != f"**{bold}**":
-                    yield key(bold), f"{name}#{heading.replace(' ', '-')}"
+                    yield key(bold), f"{name}#{jupyter_anchor(heading)}"
 
 
 ROWS = ROW.findall(prose(LAST))
