@@ -381,7 +381,7 @@ MUTANTS = [
     ),
     *in_file("helpers/plots/paths.py", "tests/unit/test_paths.py",
         ("a path without its start", "ax.plot(*path.T, color=color, linewidth=1.3", "ax.plot(*path[1:].T, color=color, linewidth=1.3"),
-        ("names of runners exchanged", "from_above = sorted(several, key=lambda name: -several", "from_above = sorted(several, key=lambda name: several"),
+        ("names of runners exchanged", "ax.text(0.09 * last_step, row - 0.38, name", "ax.text(0.09 * last_step, row - 0.38, list(arrived)[-1 - row]"),
     ),
     *in_file("helpers/plots/layers.py", "tests/unit/test_layers.py",
         ("what is seen, a layer too narrow", "(side - 1) * stride + kernel", "(side - 1) * stride + kernel - 1"),

@@ -8,7 +8,7 @@ from helpers.plots.drawing import draw_strokes, drawing_pad
 from helpers.plots.explorers import explorer
 from helpers.plots.graph import graph
 from helpers.plots.images import digit_steps, image_grid
-from helpers.plots.marks import connect_cells, draw_band, draw_dots, draw_image, label_lines
+from helpers.plots.marks import connect_cells, draw_band, draw_dots, draw_image, draw_parts, label_lines
 from helpers.plots.matrices import draw_matrix, highlight_cells
 from helpers.plots.memory import channel_order, draw_representable, float_bits
 from helpers.plots.results import accuracy_against_time, bar_chart, confusion_matrix, loss_curve

@@ -1,6 +1,6 @@
-"""What figures are made of: images, names at the ends of lines, runs as bands and dots, guides from patch to pixel."""
+"""What figures are made of: images, names of lines, bands and dots of runs, bars of parts, guides to a pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -126,6 +126,29 @@ def _stacked(values: Sequence[float], width: float) -> list[float]:
         taken = {rises[other] for other in rises if abs(values[other] - values[index]) < width}
         rises[index] = next(rise for rise in (0, 0.2, -0.2, 0.4, -0.4, *range(1, len(values))) if rise not in taken)
     return [rises[index] for index in range(len(values))]
+
+
+def draw_parts(ax: Axes, y: float, parts: Mapping[str, float], colors: Sequence[str]) -> None:
+    """Draw a bar of parts, one after the other, each with its name in it, or below it where it is too narrow.
+
+    Call it when the axes' limits are set.
+
+    Args:
+        ax: Axes to draw into, with an inverted y axis and a height of about 1.4 for each bar.
+        y: Height of the bar's middle.
+        parts: Width of each part, by its name; a part without width has no name.
+        colors: A color for each part, dark enough for white text.
+    """
+    ax.figure.draw_without_rendering()  # decides how wide the axes are
+    left, look = 0.0, {"va": "center", "fontsize": 9, "weight": "bold"}
+    for (name, width), color in zip(parts.items(), colors):
+        (bar,) = ax.barh(y, width, left=left, height=0.75, color=color, edgecolor="white")
+        text = ax.text(left + width / 2, y, name if width else "", color="white", ha="center", **look)
+        if width and text.get_window_extent().width > bar.get_window_extent().width - 4:
+            last = name == list(parts)[-1]
+            ax.plot([left + width / 2] * 2, [y + 0.38, y + 0.55], color=color, linewidth=1)
+            text.set(y=y + 0.76, color=color, ha="left" if last else "right")
+        left += width
 
 
 def draw_arc(

@@ -1,6 +1,5 @@
 """Paths of optimizers down a valley: one panel for each, or all of them racing."""
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -9,7 +8,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from helpers.plots.style import ACCENT, INK, MUTED, STYLE, new_figure
+from helpers.plots.style import ACCENT, INK, MUTED, STYLE, new_figure, paler
 
 LEVELS = (1e-4, 0.01, 0.3, 1.5, 5, 15, 40, 100, 1000)  # of the loss; paths arrive when they stay below the second
 COLORS = [INK if color == ACCENT else color for color in STYLE["axes.prop_cycle"].by_key()["color"]]  # of runners
@@ -76,42 +75,48 @@ def race_frame(
     limit: float = 10.0,
     tail: int = 12,
 ) -> Figure:
-    """All optimizers at one step, a panel for each valley: names, in the order of their heights, lead to the paths.
+    """All optimizers at one step: for each valley a panel, and a scoreboard whose bars grow until their path arrives.
 
     Args:
         paths: For each valley, for each optimizer, its path (steps + 1, 2).
         hessians: Each valley's matrix of second derivatives (2, 2).
-        arrived: After how many steps each path is counted as arrived, None for never; then its name says so.
+        arrived: After how many steps each path is counted as arrived, None for never.
         step: Steps made so far.
         limit: The panels reach from -limit to limit.
         tail: How many of the last steps are drawn.
     """
-    figure, axes = new_figure(1, len(paths), height=3.85, squeeze=False)
-    for ax, (valley, several) in zip(axes[0], paths.items()):
+    figure, axes = new_figure(1, 2 * len(paths), height=2.9, squeeze=False, width_ratios=[1.45, 1] * len(paths))
+    for ax, board, (valley, several) in zip(axes[0, ::2], axes[0, 1::2], paths.items()):
         draw_valley(ax, hessians[valley], limit=limit)
-        ax.set_xlim(-limit, 1.75 * limit)  # the names stand beside the valley
-        first = min(several, key=lambda name: arrived[valley][name] or math.inf)
-        ax.set_title(f"{valley}: {first} first" if step >= (arrived[valley][first] or math.inf) else valley)
-        heights = torch.linspace(0.72 * limit, -0.72 * limit, len(several)).tolist()
-        colors = dict(zip(several, COLORS))
-        from_above = sorted(several, key=lambda name: -several[name][step, 1].item())  # so that no lines cross
-        for name, height in zip(from_above, heights):
-            path, color, last = several[name], colors[name], arrived[valley][name]
-            _draw_runner(ax, path[max(0, step - tail) : step + 1], color)
-            here = last is not None and step >= last
-            ax.text(1.08 * limit, height, name, color=color, va="bottom", weight="bold")
-            look = {"color": ACCENT, "weight": "bold"} if here and name == first else {"color": MUTED}
-            ax.text(1.08 * limit, height, _steps(last) if here or step == len(path) - 1 else "", va="top", **look)
-            head = path[step].clamp(-limit, limit).tolist()
-            ends = [head[0], 1.05 * limit], [head[1], height + 0.05 * limit]
-            ax.plot(*ends, color=MUTED, linewidth=0.7, linestyle=":", zorder=1)
+        there = [name for name, count in arrived[valley].items() if count and step >= count]
+        first = min(there, key=arrived[valley].get, default="")
+        ax.set_title(f"{valley}: {first} first" if first else valley)
         ax.text(-0.95 * limit, -0.93 * limit, f"step {step}", weight="bold")
+        for color, path in zip(COLORS, several.values()):
+            ax.plot(*path[: step + 1].T, color=paler(color, 0.7), linewidth=0.7)
+            ax.plot(*path[max(0, step - tail) : step + 1].T, color=color, linewidth=1.6)
+            head = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 4}
+            ax.plot(*path[step], "o", color=color, **head)
+        _draw_board(board, step, arrived[valley], last_step=max(map(len, several.values())) - 1)
     return figure
 
 
-def _draw_runner(ax: Axes, path: Tensor, color: str) -> None:
-    ax.plot(*path.T, color=color, linewidth=1.4)
-    ax.plot(*path[-1], "o", color=color, markersize=7, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+def _draw_board(ax: Axes, step: int, arrived: Mapping[str, int | None], last_step: int) -> None:
+    """One row for each runner, always in the same order: its dot, its name, its steps as a bar."""
+    first = min(filter(None, arrived.values()), default=None)
+    for row, (color, (name, count)) in enumerate(zip(COLORS, arrived.items())):
+        here = count is not None and step >= count
+        ax.barh(row, last_step, height=0.16, color="0.92")
+        ax.barh(row, count if here else step, height=0.16, color=color)
+        ax.plot(0.03 * last_step, row - 0.38, "o", color=color, markersize=6)
+        ax.text(0.09 * last_step, row - 0.38, name, color=color, weight="bold", va="center")
+        look = {"color": ACCENT, "weight": "bold"} if count == first else {"color": MUTED}
+        ended = _steps(count) if here or step == last_step else ""
+        ax.text(last_step, row - 0.38, ended, ha="right", va="center", fontsize=9, **look)
+    ax.set(xlim=(0, last_step), ylim=(len(arrived) - 0.6, -0.8), yticks=[], xticks=(0, last_step // 2, last_step))
+    ax.set_xlabel(f"steps until loss < {LEVELS[1]:g}", fontsize=9)
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
 
 
 def _steps(count: int | None) -> str:

@@ -1,7 +1,8 @@
-"""Each optimizer has its panel, its name and its count of steps; in a race, names lead to where the paths have come."""
+"""Each optimizer has its panel, its name and its count of steps; in a race, a scoreboard has them, too."""
 
 import pytest
 import torch
+from matplotlib.colors import to_rgba
 
 from helpers import plots
 from helpers.plots.paths import draw_valley, path_grid, race_frame
@@ -45,12 +46,24 @@ def test_each_path_has_a_panel_with_its_steps():
         torch.testing.assert_close(torch.tensor(drawn, dtype=torch.float32), path)
 
 
-def test_in_a_race_names_lead_to_the_heads_and_say_when_they_have_arrived():
-    straight, turned = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes
-    assert texts(straight) == ["Adam", "1 step", "SGD", "", "step 1"]  # the higher head first
-    assert texts(turned) == ["Adam", "", "SGD", "", "step 1"]
-    leaders = [line.get_xydata()[0].tolist() for line in turned.lines if line.get_linewidth() < 1]
-    assert sum(line.get_linewidth() < 1 for line in straight.lines) == 2  # also to one who has arrived
-    assert leaders == [[0, 10], [-4, 1]]  # a head outside is led to at the border
-    last = [texts(ax) for ax in race_frame(PATHS, HESSIANS, ARRIVED, step=2).axes]
-    assert [names[1:4:2] for names in last] == [["1 step", "2 steps"], ["not there", "2 steps"]]
+def test_in_a_race_a_scoreboard_says_who_has_arrived():
+    plots.use_style()
+    figure = race_frame(PATHS, HESSIANS, ARRIVED, step=1)
+    assert [ax.get_title(loc="left") for ax in figure.axes[::2]] == ["straight: Adam first", "turned"]
+    boards = figure.axes[1::2]
+    assert [texts(board) for board in boards] == [["SGD", "", "Adam", "1 step"], ["SGD", "", "Adam", ""]]
+    boards = race_frame(PATHS, HESSIANS, ARRIVED, step=2).axes[1::2]
+    assert [texts(board) for board in boards] == [
+        ["SGD", "2 steps", "Adam", "1 step"],
+        ["SGD", "2 steps", "Adam", "not there"],
+    ]
+    assert [[bar.get_width() for bar in board.patches[1::2]] for board in boards] == [[2, 1], [2, 2]]
+
+
+def test_a_runner_has_the_color_of_its_row():
+    panel, board = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes[:2]
+    heads = {tuple(line.get_xydata()[0]): line.get_color() for line in panel.lines if line.get_markersize() == 7}
+    rows = {text.get_text(): text.get_color() for text in board.texts[::2]}
+    colors = [bar.get_facecolor() for bar in board.patches[1::2]]
+    for name, bar in zip(PATHS["straight"], colors, strict=True):
+        assert heads[tuple(PATHS["straight"][name][1].tolist())] == rows[name] and to_rgba(rows[name]) == bar

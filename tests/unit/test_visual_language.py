@@ -126,3 +126,18 @@ def test_an_image_has_no_ticks_and_a_frame_where_one_is_wanted():
     assert left.images[0].get_clim() == (0, 2) and left.images[0].get_array().tolist() == image.tolist()
     assert [ax.spines["top"].get_visible() for ax in (left, right)] == [True, False]
     assert not [*left.get_xticks(), *left.get_yticks()]
+
+
+def test_a_part_too_narrow_for_its_name_has_it_below_at_a_tick():
+    _, ax = plots.new_figure()
+    ax.set(xlim=(0, 10), ylim=(2, -1))
+    plots.draw_parts(ax, 0, {"work": 6, "nothing": 0, "narrow": 0.2, "last": 0.1}, ["black", "red", "blue", "green"])
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([6, 0, 0.2, 0.1])
+    assert [bar.get_x() for bar in ax.patches] == pytest.approx([0, 6, 6, 6.2])
+    work, nothing, long, rest = ax.texts
+    assert nothing.get_text() == "" and work.get_position() == (3, 0) and work.get_color() == "white"
+    assert [(text.get_color(), text.get_ha(), text.get_position()[1] > 0.5) for text in (long, rest)] == [
+        ("blue", "right", True),
+        ("green", "left", True),
+    ]
+    assert [line.get_xdata()[0] for line in ax.lines] == pytest.approx([6.1, 6.25])
