@@ -29,8 +29,8 @@ run: $(INSTALLED) ## execute every notebook; executed copies land in build/
 	$(BIN)/python tools/run_notebooks.py
 
 test: $(INSTALLED_DEV) ## test the helpers, and compare every notebook's outputs with those stored
-	$(PARALLEL) $(BIN)/python -m pytest tests -n 2 --dist worksteal $(COVERAGE) --cov-fail-under=97
-	$(PARALLEL) $(BIN)/python -m pytest notebooks -n 2 --dist loadfile
+	$(PARALLEL) $(BIN)/python -m pytest notebooks tests -n 2 --dist loadfile --no-loadscope-reorder \
+		$(COVERAGE) --cov-fail-under=97
 
 install: $(INSTALLED) ## set up .venv, and no more
 
@@ -41,7 +41,7 @@ book: $(INSTALLED_DEV) ## contributors: build the notebooks as pages, in build/b
 	$(BIN)/python tools/make_book.py
 
 test-browser: $(INSTALLED_DEV) ## contributors: test the notebooks in JupyterLab, and the book, in Chromium
-	$(BIN)/python -m pytest tests/browser -m browser -v
+	$(PARALLEL) $(BIN)/python -m pytest tests/browser -m browser -v -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-device: $(INSTALLED_DEV) ## contributors: run the notebooks on a simulated accelerator, which refuses what a GPU refuses
 	TORCH_DEVICE=gpu:0 $(PARALLEL) $(BIN)/python -m pytest -m device -n 2 --dist loadfile

@@ -154,8 +154,20 @@ def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_r
     assert first["whole"] == pytest.approx(tuple(result), rel=1e-5)
 
 
-def torchrun(*arguments, starter=()):
-    command = [*starter, sys.executable, *distributed.COMMAND.split()[1:], "--device", "cpu", *map(str, arguments)]
+RENAMED = "unshare", "--uts", "--map-root-user", "sh", "-c", 'hostname nowhere.invalid && exec "$@"', "sh"
+
+
+def torchrun(*arguments):
+    """Run a job on a machine whose name leads nowhere, where this one lets a process have another name."""
+    can_rename = shutil.which("unshare") and not subprocess.run([*RENAMED, "true"], capture_output=True).returncode
+    command = [
+        *RENAMED * bool(can_rename),
+        sys.executable,
+        *distributed.COMMAND.split()[1:],
+        "--device",
+        "cpu",
+        *map(str, arguments),
+    ]
     environment = {**os.environ, "USE_LIBUV": "0"} if os.name == "nt" else None  # PyTorch for Windows lacks libuv
     options = {"cwd": Path(distributed.__file__).parents[1], "env": environment, "timeout": 300}
     return subprocess.run(command, capture_output=True, text=True, **options)
@@ -163,24 +175,13 @@ def torchrun(*arguments, starter=()):
 
 @needs_gloo
 def test_under_torchrun_only_the_first_process_reports_and_writes(tmp_path):
-    job = torchrun("--train-size", 6400, "--checkpoint", tmp_path / "run.pt")
+    job = torchrun("--train-size", 3200, "--checkpoint", tmp_path / "run.pt")
     assert job.returncode == 0, job.stderr
     assert sorted(re.findall(r"^rank (\d) of 2: process \d+ on cpu$", job.stdout, flags=re.MULTILINE)) == ["0", "1"]
     [correct] = re.findall(r"Overall Accuracy: (\d+)/10000", job.stdout)
-    assert int(correct) > 8500
-    assert job.stderr.count("| 0/200 [") == 1
+    assert int(correct) > 8000
+    assert job.stderr.count("| 0/100 [") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
-
-
-RENAMED = "unshare", "--uts", "--map-root-user", "sh", "-c", 'hostname nowhere.invalid && exec "$@"', "sh"
-
-
-@needs_gloo
-def test_torchrun_works_where_the_machines_name_leads_nowhere():
-    if not shutil.which("unshare") or subprocess.run([*RENAMED, "true"], capture_output=True).returncode:
-        pytest.skip("this machine does not let a process have another host name")
-    job = torchrun("--train-size", 640, starter=RENAMED)
-    assert job.returncode == 0, job.stderr
 
 
 @needs_gloo
@@ -198,7 +199,7 @@ def test_one_process_alone_trains_and_finds_a_finished_run(device, tmp_path, mon
     for name, value in {**names, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "USE_LIBUV": "0"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(data, "mnist_dataset", at_most_1000_images)
-    arguments = ["--device", device, "--epochs", "2", "--train-size", "1280", "--checkpoint", str(tmp_path / "run.pt")]
+    arguments = ["--device", device, "--epochs", "2", "--train-size", "640", "--checkpoint", str(tmp_path / "run.pt")]
     distributed.main(arguments)
     first = capsys.readouterr()
     assert f"on {device}" in first.out and "epoch 2" in first.err and "training on 1 process took" in first.out
