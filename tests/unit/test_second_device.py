@@ -113,4 +113,4 @@ def test_marked_tests_run_on_a_simulated_device():
     environment = {**os.environ, "TORCH_DEVICE": "gpu:0"}
     result = subprocess.run([sys.executable, *command.split()], env=environment, **options)
     passed = re.fullmatch(r"(\d+) passed, \d+ deselected in .*", result.stdout.splitlines()[-1])
-    assert passed and int(passed[1]) > 50, result.stdout
+    assert passed and int(passed[1]) > 10, result.stdout
