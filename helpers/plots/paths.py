@@ -59,7 +59,7 @@ def path_grid(
             if path.abs().max() > limit:
                 ax.text(-0.94 * limit, 0.92 * limit, "far out,\nand back", color=color, fontsize=9, va="top")
             steps = {"color": color, "ha": "right", "weight": "bold", "transform": ax.transAxes}
-            ax.text(0.95, 0.06, _steps(arrived[valley][name]), **steps)
+            ax.text(0.95, 0.06, _steps(arrived[valley][name]) + ", first" * (color == ACCENT), **steps)
             if position == 0:
                 ax.set_title(name)
         row[0].set_ylabel(valley, color=INK, weight="bold", fontsize=11)
@@ -77,6 +77,8 @@ def race_frame(
 ) -> Figure:
     """All optimizers at one step: for each valley a panel, and a scoreboard whose bars grow until their path arrives.
 
+    A dot moves along its path, and stops at the end of its bar.
+
     Args:
         paths: For each valley, for each optimizer, its path (steps + 1, 2).
         hessians: Each valley's matrix of second derivatives (2, 2).
@@ -92,11 +94,14 @@ def race_frame(
         first = min(there, key=arrived[valley].get, default="")
         ax.set_title(f"{valley}: {first} first" if first else valley)
         ax.text(-0.95 * limit, -0.93 * limit, f"step {step}", weight="bold")
-        for color, path in zip(COLORS, several.values()):
+        for number, (color, (name, path)) in enumerate(zip(COLORS, several.items())):
             ax.plot(*path[: step + 1].T, color=paler(color, 0.7), linewidth=0.7)
-            ax.plot(*path[max(0, step - tail) : step + 1].T, color=color, linewidth=1.6)
-            head = {"markersize": 7, "markeredgecolor": "white", "markeredgewidth": 0.8, "zorder": 4}
-            ax.plot(*path[step], "o", color=color, **head)
+            if name not in there:
+                ax.plot(*path[max(0, step - tail) : step + 1].T, color=color, linewidth=1.6)
+                size = 10 - 0.7 * number  # so that none hides another
+                ax.plot(*path[step], "o", color=color, markersize=size, markeredgecolor="white", zorder=4)
+            if path[: step + 1].abs().max() > limit:
+                ax.text(0.95 * limit, -0.93 * limit, f"{name}: far out,\nand back", color=color, fontsize=9, ha="right")
         _draw_board(board, step, arrived[valley], last_step=max(map(len, several.values())) - 1)
     return figure
 
@@ -108,13 +113,15 @@ def _draw_board(ax: Axes, step: int, arrived: Mapping[str, int | None], last_ste
         here = count is not None and step >= count
         ax.barh(row, last_step, height=0.16, color="0.92")
         ax.barh(row, count if here else step, height=0.16, color=color)
+        if here:
+            ax.plot(count, row, "o", color=color, markersize=8, markeredgecolor="white", clip_on=False)
         ax.plot(0.03 * last_step, row - 0.38, "o", color=color, markersize=6)
         ax.text(0.09 * last_step, row - 0.38, name, color=color, weight="bold", va="center")
         look = {"color": ACCENT, "weight": "bold"} if count == first else {"color": MUTED}
         ended = _steps(count) if here or step == last_step else ""
         ax.text(last_step, row - 0.38, ended, ha="right", va="center", fontsize=9, **look)
     ax.set(xlim=(0, last_step), ylim=(len(arrived) - 0.6, -0.8), yticks=[], xticks=(0, last_step // 2, last_step))
-    ax.set_xlabel(f"steps until loss < {LEVELS[1]:g}", fontsize=9)
+    ax.set_xlabel(f"steps until loss stays < {LEVELS[1]:g}", fontsize=9)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
 

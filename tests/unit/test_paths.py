@@ -40,7 +40,12 @@ def test_each_path_has_a_panel_with_its_steps():
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["SGD", "Adam", "", ""]
     assert [ax.get_ylabel() for ax in figure.axes] == ["straight", "", "turned", ""]
     far = "far out,\nand back"  # Adam's path leaves its panel
-    assert [texts(ax) for ax in figure.axes] == [["2 steps"], [far, "1 step"], ["2 steps"], [far, "not there"]]
+    assert [texts(ax) for ax in figure.axes] == [
+        ["2 steps"],
+        [far, "1 step, first"],
+        ["2 steps, first"],
+        [far, "not there"],
+    ]
     for ax, path in zip(figure.axes, [path for valley in PATHS.values() for path in valley.values()]):
         drawn = ax.lines[1].get_xydata()
         torch.testing.assert_close(torch.tensor(drawn, dtype=torch.float32), path)
@@ -61,9 +66,18 @@ def test_in_a_race_a_scoreboard_says_who_has_arrived():
 
 
 def test_a_runner_has_the_color_of_its_row():
-    panel, board = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes[:2]
-    heads = {tuple(line.get_xydata()[0]): line.get_color() for line in panel.lines if line.get_markersize() == 7}
+    panel, board = race_frame(PATHS, HESSIANS, ARRIVED, step=0).axes[:2]
+    heads = [line for line in panel.lines if line.get_marker() == "o"]
     rows = {text.get_text(): text.get_color() for text in board.texts[::2]}
     colors = [bar.get_facecolor() for bar in board.patches[1::2]]
-    for name, bar in zip(PATHS["straight"], colors, strict=True):
-        assert heads[tuple(PATHS["straight"][name][1].tolist())] == rows[name] and to_rgba(rows[name]) == bar
+    for name, head, bar in zip(PATHS["straight"], heads, colors, strict=True):
+        assert head.get_color() == rows[name] and to_rgba(rows[name]) == bar
+        assert head.get_xydata()[0].tolist() == PATHS["straight"][name][0].tolist()
+
+
+def test_a_runner_that_has_arrived_moves_to_the_scoreboard():
+    panel, board = race_frame(PATHS, HESSIANS, ARRIVED, step=1).axes[:2]
+    (running,) = [line for line in panel.lines if line.get_marker() == "o"]
+    assert running.get_xydata().tolist() == [[-4, 1]]  # SGD; Adam is there
+    assert [1, 1] in [line.get_xydata()[0].tolist() for line in board.lines]
+    assert "Adam: far out,\nand back" in texts(panel)
