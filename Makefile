@@ -41,7 +41,7 @@ book: $(INSTALLED_DEV) ## contributors: build the notebooks as pages, in build/b
 	$(BIN)/python tools/make_book.py
 
 test-browser: $(INSTALLED_DEV) ## contributors: test the notebooks in JupyterLab, and the book, in Chromium
-	$(PARALLEL) $(BIN)/python -m pytest tests/browser -m browser -v -n 2 --dist loadgroup --no-loadscope-reorder
+	$(PARALLEL) $(BIN)/python -m pytest tests/browser -m browser -v -n 2 --dist loadscope
 
 test-device: $(INSTALLED_DEV) ## contributors: run the notebooks on a simulated accelerator, which refuses what a GPU refuses
 	TORCH_DEVICE=gpu:0 $(PARALLEL) $(BIN)/python -m pytest -m device -n 2 --dist loadfile

@@ -1,6 +1,6 @@
 """Paths of optimizers down a valley: one panel for each, or all of them racing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -102,14 +102,17 @@ def race_frame(
                 ax.plot(*path[step], "o", color=color, markersize=size, markeredgecolor="white", zorder=4)
             if path[: step + 1].abs().max() > limit:
                 ax.text(0.95 * limit, -0.93 * limit, f"{name}: far out,\nand back", color=color, fontsize=9, ha="right")
-        _draw_board(board, step, arrived[valley], last_step=max(map(len, several.values())) - 1)
+        losses = [(path[-1] @ hessians[valley] @ path[-1] / 2).item() for path in several.values()]
+        _draw_board(board, step, arrived[valley], losses, last_step=max(map(len, several.values())) - 1)
     return figure
 
 
-def _draw_board(ax: Axes, step: int, arrived: Mapping[str, int | None], last_step: int) -> None:
-    """One row for each runner, always in the same order: its dot, its name, its steps as a bar."""
+def _draw_board(
+    ax: Axes, step: int, arrived: Mapping[str, int | None], losses: Sequence[float], last_step: int
+) -> None:
+    """One row for each runner, always in the same order: its dot, its name, its steps as a bar, or its last loss."""
     first = min(filter(None, arrived.values()), default=None)
-    for row, (color, (name, count)) in enumerate(zip(COLORS, arrived.items())):
+    for row, (color, (name, count), loss) in enumerate(zip(COLORS, arrived.items(), losses)):
         here = count is not None and step >= count
         ax.barh(row, last_step, height=0.16, color="0.92")
         ax.barh(row, count if here else step, height=0.16, color=color)
@@ -118,7 +121,7 @@ def _draw_board(ax: Axes, step: int, arrived: Mapping[str, int | None], last_ste
         ax.plot(0.03 * last_step, row - 0.38, "o", color=color, markersize=6)
         ax.text(0.09 * last_step, row - 0.38, name, color=color, weight="bold", va="center")
         look = {"color": ACCENT, "weight": "bold"} if count == first else {"color": MUTED}
-        ended = _steps(count) if here or step == last_step else ""
+        ended = _steps(count) if here else f"loss {loss:.2g}" if step == last_step else ""
         ax.text(last_step, row - 0.38, ended, ha="right", va="center", fontsize=9, **look)
     ax.set(xlim=(0, last_step), ylim=(len(arrived) - 0.6, -0.8), yticks=[], xticks=(0, last_step // 2, last_step))
     ax.set_xlabel(f"steps until loss stays < {LEVELS[1]:g}", fontsize=9)

@@ -22,3 +22,16 @@ def browser():
         sandbox = [] if os.name == "nt" or os.geteuid() else ["--no-sandbox"]  # root cannot have one
         with playwright.chromium.launch(executable_path=next(filter(None, candidates)), args=sandbox) as browser:
             yield browser
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each notebook in JupyterLab belongs to one process, and so does the book."""
+    from xdist.scheduler import LoadScopeScheduling  # present where it asks for this
+
+    class ByNotebook(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            return test.rpartition("[")[2] if "jupyterlab" in file else file
+
+    return ByNotebook(config, log)

@@ -22,7 +22,7 @@ SOURCES = {name.replace(".ipynb", ".html"): name for name in ["index.html", *NOT
 LOOKS = {"desk, light": ((1280, 900), "light"), "phone, dark": ((390, 844), "dark")}
 LOCAL = ("file:", "data:", "blob:")
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("book")]  # one process builds it
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

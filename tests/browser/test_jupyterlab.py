@@ -12,8 +12,7 @@ from notebook_io import code_cells, pictures, solved_exercise
 from servers import jupyterlab
 
 ROOT = Path(__file__).resolve().parents[2]
-PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-NOTEBOOKS = [pytest.param(path, id=path.stem, marks=pytest.mark.xdist_group(path.stem)) for path in PATHS]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MINUTE = 60_000  # milliseconds
 # All cells are in the page, not only those in view.
 SETTINGS = {
@@ -54,7 +53,7 @@ def lab(tmp_path_factory):
         yield server, folder / "notebooks"
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS)
+@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request, lab, browser):
     """A notebook's page, all its cells run by the menu, and the file that it was saved to."""
     server, folder = lab

@@ -60,7 +60,7 @@ def test_in_a_race_a_scoreboard_says_who_has_arrived():
     boards = race_frame(PATHS, HESSIANS, ARRIVED, step=2).axes[1::2]
     assert [texts(board) for board in boards] == [
         ["SGD", "2 steps", "Adam", "1 step"],
-        ["SGD", "2 steps", "Adam", "not there"],
+        ["SGD", "2 steps", "Adam", "loss 0.1"],
     ]
     assert [[bar.get_width() for bar in board.patches[1::2]] for board in boards] == [[2, 1], [2, 2]]
 
