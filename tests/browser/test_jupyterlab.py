@@ -166,7 +166,7 @@ def test_an_exercise_answers(notebook):
     last = page.locator(".jp-CodeCell").last
     last.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    last.locator(".jp-OutputArea", has_text=re.compile(r"^\s*1 of \d+ exercises solved")).wait_for(timeout=MINUTE)
+    last.locator(".jp-OutputArea", has_text=re.compile(r"\b1 of \d+ exercises solved")).wait_for(timeout=MINUTE)
 
 
 def test_sliders_redraw_their_figure(notebook):
