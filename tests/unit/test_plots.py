@@ -107,6 +107,9 @@ def test_a_confusion_matrix_writes_every_count_and_colors_the_mistakes(tensor):
     assert written == {(0, 0): 90, (0, 1): 2, (1, 1): 80, (1, 2): 5, (2, 0): 1, (2, 2): 70}
     (inset,) = ax.child_axes
     assert pixels(inset) == [[0, 0.25], [0.5, 1]] and inset.images[0].get_alpha().tolist() == pixels(inset)
+    ax.figure.draw_without_rendering()
+    (left, bottom), (right, top) = ax.transData.inverted().transform(inset.get_window_extent())
+    assert round((left + right) / 2) == 2 and round((bottom + top) / 2) == 1  # in the pair's cell
     assert pixels(ax) == [[0, 2, 0], [0, 0, 5], [1, 0, 0]] and counts[0, 0] == 90
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["x", "y", "z"]
