@@ -31,11 +31,15 @@ def github_anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
+def markdown_of(notebook: nbformat.NotebookNode) -> str:
+    """The text of a notebook's Markdown cells."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
 def _text_of(page: Path) -> str:
     """A page's Markdown, without fenced code."""
     if page.suffix == ".ipynb":
-        cells = nbformat.read(page, as_version=4).cells
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        text = markdown_of(nbformat.read(page, as_version=4))
     else:
         text = page.read_text(encoding="utf-8")
     return FENCED.sub("", text)

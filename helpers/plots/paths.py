@@ -50,7 +50,7 @@ def path_grid(
     rows, columns = len(paths), max(map(len, paths.values()))
     figure, axes = new_figure(rows, columns, height=1.6 * rows, squeeze=False)
     for position, (row, (valley, several)) in enumerate(zip(axes, paths.items())):
-        first = min(filter(None, arrived[valley].values()), default=None)
+        first = _fewest_steps(arrived[valley])
         for ax, (name, path) in zip(row, several.items()):
             color = ACCENT if arrived[valley][name] == first else INK
             draw_valley(ax, hessians[valley], limit=limit)
@@ -111,7 +111,7 @@ def _draw_board(
     ax: Axes, step: int, arrived: Mapping[str, int | None], losses: Sequence[float], last_step: int
 ) -> None:
     """One row for each runner, always in the same order: its dot, its name, its steps as a bar, or its last loss."""
-    first = min(filter(None, arrived.values()), default=None)
+    first = _fewest_steps(arrived)
     for row, (color, (name, count), loss) in enumerate(zip(COLORS, arrived.items(), losses)):
         here = count is not None and step >= count
         ax.barh(row, last_step, height=0.16, color="0.92")
@@ -127,6 +127,10 @@ def _draw_board(
     ax.set_xlabel(f"steps until loss stays < {LEVELS[1]:g}", fontsize=9)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
+
+
+def _fewest_steps(arrived: Mapping[str, int | None]) -> int | None:
+    return min(filter(None, arrived.values()), default=None)
 
 
 def _steps(count: int | None) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from links import jupyter_anchor
+from links import jupyter_anchor, markdown_of
 from run_notebooks import SECTION
 
 *NOTEBOOKS, LAST = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -16,8 +16,7 @@ LONGEST = 24  # words of a meaning
 
 
 def prose(path):
-    cells = nbformat.read(path, as_version=4).cells
-    return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return markdown_of(nbformat.read(path, as_version=4))
 
 
 def key(term):

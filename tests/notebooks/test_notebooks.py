@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from links import markdown_of
 from notebook_io import code_cells, pictures
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,7 @@ def notebook(path):
 
 def markdown(notebook):
     """The text without its code and formulas."""
-    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    return re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`", "", text, flags=re.DOTALL)
+    return re.sub(r"```.*?```|\$\$.*?\$\$|`[^`]*`", "", markdown_of(notebook), flags=re.DOTALL)
 
 
 def test_there_are_notebooks():
