@@ -11,12 +11,8 @@ INSTALLED_DEV := .venv/.installed-dev
 LOCKED := mkdir .installing || { echo "Another make is installing here: wait until it has ended. If none is, delete .installing"; exit 1; }; \
 	trap 'rmdir .installing' EXIT; trap 'exit 130' INT TERM;
 ALLOW_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
-# Two processes of one thread each use two cores better than one of two threads. Linux's malloc would hand large blocks
-# back to the system in every step, and have them cleared in the next.
-PARALLEL := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=2000000000
-COVERAGE := --cov=helpers --cov-config=pyproject.toml --cov-report=
 
-.PHONY: help lab run test install refresh book test-browser test-device coverage
+.PHONY: help lab run test test-all install refresh book test-browser test-device
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -29,8 +25,10 @@ run: $(INSTALLED) ## execute every notebook; executed copies land in build/
 	$(BIN)/python tools/run_notebooks.py
 
 test: $(INSTALLED_DEV) ## test the helpers, and compare every notebook's outputs with those stored
-	$(PARALLEL) $(BIN)/python -m pytest notebooks tests -n 2 --dist loadfile --no-loadscope-reorder \
-		$(COVERAGE) --cov-fail-under=97
+	$(BIN)/python -m pytest notebooks tests -n 2 --dist loadfile --no-loadscope-reorder $(OPTIONS)
+
+test-all: OPTIONS := -m "not browser" --cov=helpers --cov-config=pyproject.toml --cov-report=term --cov-fail-under=97
+test-all: test ## contributors: the same with the tests marked slow; together they must execute 97 % of helpers/
 
 install: $(INSTALLED) ## set up .venv, and no more
 
@@ -41,13 +39,10 @@ book: $(INSTALLED_DEV) ## contributors: build the notebooks as pages, in build/b
 	$(BIN)/python tools/make_book.py
 
 test-browser: $(INSTALLED_DEV) ## contributors: test the notebooks in JupyterLab, and the book, in Chromium
-	$(PARALLEL) $(BIN)/python -m pytest tests/browser -m browser -v -n 2 --dist loadscope
+	$(BIN)/python -m pytest tests/browser -m browser -v -n 2 --dist loadscope
 
 test-device: $(INSTALLED_DEV) ## contributors: run the notebooks on a simulated accelerator, which refuses what a GPU refuses
-	TORCH_DEVICE=gpu:0 $(PARALLEL) $(BIN)/python -m pytest -m device -n 2 --dist loadfile
-
-coverage: $(INSTALLED_DEV) ## contributors: measure how much of helpers/ the notebooks execute
-	$(BIN)/python -m pytest notebooks $(COVERAGE) --cov-fail-under=75
+	TORCH_DEVICE=gpu:0 $(BIN)/python -m pytest -m device -n 2 --dist loadfile
 
 $(INSTALLED): REQUIREMENTS := requirements.txt
 $(INSTALLED_DEV): REQUIREMENTS := requirements-dev.txt

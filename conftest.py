@@ -11,9 +11,6 @@ from nbval.plugin import IPyNbCell
 from figures import MEASURED, TOLERANCE, comparable, difference, pictures_of
 from notebook_io import solved_exercise
 
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # they share the cores; read when PyTorch is imported
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
-
 TESTS = Path(__file__).parent / "tests"
 if os.environ.get("TORCH_DEVICE") == "gpu:0":  # no machine has it: simulated here, and in the notebooks' kernels
     import second_device
@@ -24,7 +21,11 @@ if os.environ.get("TORCH_DEVICE") == "gpu:0":  # no machine has it: simulated he
 
 
 def pytest_configure(config):
-    """Find the file of patterns also when pytest was started in another folder."""
+    """Find the file of patterns also when pytest was started in another folder; several processes share the cores."""
+    if workers := config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+        # Linux would hand large blocks of memory back in every training step, and clear them in the next.
+        os.environ |= {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "2000000000"}
     config.option.nbval_sanitize_with = str(TESTS / "notebooks" / "nbval_sanitize.cfg")
 
 

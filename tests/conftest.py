@@ -1,12 +1,15 @@
 import pytest
-import torch
 
-from helpers import pick_device
+# PyTorch is imported in the fixtures: pytest's main process, which only hands out the tests, needn't wait for it.
 
 
 @pytest.fixture(params=["cpu", pytest.param("accelerator", marks=pytest.mark.device)])
 def device(request):
     """The CPU, then this machine's accelerator; make test-device simulates one."""
+    import torch
+
+    from helpers import pick_device
+
     if request.param == "cpu":
         return torch.device("cpu")
     if not torch.accelerator.is_available():
@@ -17,6 +20,8 @@ def device(request):
 @pytest.fixture
 def threads_kept():
     """The test may set PyTorch's number of threads; the next test has its own again."""
+    import torch
+
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

@@ -41,7 +41,7 @@ class Condition(NamedTuple):
     starter: tuple[str, ...] = ()  # a program that starts Python, with its arguments
     options: tuple[str, ...] = ()  # of pytest
     paths: tuple[str, ...] = ()  # that pytest is given
-    processes: int = 2  # of one thread each, as in make test; 0: pytest alone, whose threads are as many as the cores
+    processes: int = 2  # as in make test; 0: pytest alone, with as many threads as cores
     folder: str = "clone"
     from_elsewhere: bool = False
     depth: int | None = None  # of the clone's history
@@ -117,13 +117,12 @@ def _run(names: tuple[str, ...], python: str) -> bool:
         clone = Path(folder) / condition.folder
         depth = ["--depth", str(condition.depth)] if condition.depth else []
         subprocess.run(["git", "clone", "--quiet", *depth, ROOT.as_uri(), clone], umask=condition.umask, check=True)
-        threads = {"OMP_NUM_THREADS": "1"} if condition.processes else {}
-        environment = {**os.environ, **threads, "PYTHONPATH": str(clone), "PYTHON": python, **condition.environment}
+        environment = {**os.environ, "PYTHONPATH": str(clone), "PYTHON": python, **condition.environment}
         options = {"env": environment, "stdout": subprocess.PIPE, "encoding": "utf-8"}
         subprocess.run(["sh", "-c", condition.prepare], cwd=clone, check=True, **options)
         paths = [str(clone)] if condition.from_elsewhere else condition.paths
         command = [*condition.starter, python, "-m", "pytest", "-q", "-n", str(condition.processes)]
-        command += ["--dist", "loadfile", *condition.options, *paths]
+        command += ["--dist", "loadfile", "-m", "not browser", *condition.options, *paths]
         options |= {"stderr": subprocess.STDOUT, "umask": condition.umask}
         start = time.perf_counter()
         result = subprocess.run(command, cwd=folder if condition.from_elsewhere else clone, **options)

@@ -94,6 +94,7 @@ def benchmark(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_what_was_run_before_the_time_was_over_is_kept_and_not_repeated(benchmark, tmp_path, capsys, monkeypatch):
     assert benchmark("--only", "recipe", "--seeds", 2, "--minutes", 0.01) == 1
     output = capsys.readouterr().out
@@ -109,6 +110,7 @@ def test_what_was_run_before_the_time_was_over_is_kept_and_not_repeated(benchmar
         benchmark("--only", "recipe", "--threads", 7, "--resume")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_left_out_and_said_so(benchmark, tmp_path, capfd, monkeypatch):
     assert benchmark("--only", "recipe", "--seeds", 1, "--device", "nowhere") == 1
     output = capfd.readouterr()
@@ -134,6 +136,7 @@ def test_what_was_measured_before_ctrl_c_is_kept(benchmark, tmp_path, capsys, mo
 
 @pytest.mark.parametrize("name", list(contenders.CONTENDERS))
 @pytest.mark.filterwarnings("ignore:dropout2d")
+@pytest.mark.slow
 def test_every_contender_learns(name, monkeypatch):
     monkeypatch.setattr(contenders, "mnist_dataset", partial(mnist_dataset, size=1000))  # of test images
     assert sum(p.numel() for p in contenders.ExamplesNet().parameters()) == 1_199_882  # as in PyTorch's example

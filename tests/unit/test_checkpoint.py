@@ -123,6 +123,7 @@ def test_a_write_that_fails_leaves_the_previous_checkpoint(path):
     assert run.load(path) == 2
 
 
+@pytest.mark.slow
 def test_a_writer_that_is_killed_leaves_the_previous_checkpoint(path):
     run = saved_after_an_epoch(path)
     run_until_killed(f"""

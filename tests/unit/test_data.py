@@ -171,6 +171,7 @@ def test_an_archive_that_is_needed_is_named_with_the_ways_to_restore_it(root, ha
     assert not (root / "MNIST" / "raw" / TRAIN_IMAGES).exists()
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_unpacking_does_no_harm(root):
     run_until_killed(f"""
 import os
@@ -190,6 +191,7 @@ data.unpack_mnist({str(root)!r})
     assert_all_is_well(root)
 
 
+@pytest.mark.slow
 def test_processes_that_unpack_at_once_do_not_disturb_each_other(root):
     script = f"from helpers import mnist_dataset; assert len(mnist_dataset(root={str(root)!r})) == 60_000"
     runs = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]

@@ -174,6 +174,7 @@ def torchrun(*arguments):
 
 
 @needs_gloo
+@pytest.mark.slow
 def test_under_torchrun_only_the_first_process_reports_and_writes(tmp_path):
     job = torchrun("--train-size", 3200, "--checkpoint", tmp_path / "run.pt")
     assert job.returncode == 0, job.stderr
@@ -185,6 +186,7 @@ def test_under_torchrun_only_the_first_process_reports_and_writes(tmp_path):
 
 
 @needs_gloo
+@pytest.mark.slow
 def test_a_worker_that_fails_ends_the_job_with_its_message():
     job = torchrun("--train-size", 1001, "--batch-size", 100)
     assert job.returncode == 1

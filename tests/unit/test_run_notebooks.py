@@ -73,6 +73,7 @@ def test_a_disk_that_fills_up_leaves_the_notebook_as_it_was(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_notebook_as_it_was(tmp_path):
     path = write_notebook(tmp_path, "import time; open('started', 'w').close(); time.sleep(600)")
     before = path.read_bytes()

@@ -117,6 +117,7 @@ def project(tmp_path):
 
 
 @needs_make
+@pytest.mark.slow
 def test_jupyterlab_listens_on_this_machine_only_and_asks_for_its_token(project, tmp_path):
     printed = subprocess.run(["make", "-n", "lab"], cwd=project, check=True, **OPTIONS).stdout
     program, *arguments, folder = printed.split()
@@ -166,6 +167,7 @@ def not_installed(project):
 
 
 @needs_make
+@pytest.mark.slow
 def test_an_installation_that_failed_is_taken_up_again(not_installed):
     for code, installed in (("1", False), ("0", True)):
         (not_installed / "code").write_text(code)
@@ -175,6 +177,7 @@ def test_an_installation_that_failed_is_taken_up_again(not_installed):
 
 
 @needs_make
+@pytest.mark.slow
 def test_of_two_installations_at_once_one_is_told_to_wait(not_installed):
     project = not_installed
     with subprocess.Popen(INSTALL, cwd=project, **OPTIONS) as first:

@@ -107,6 +107,7 @@ def test_the_helpers_take_what_is_there(device, capsys):
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="there is a device, which need not be simulated")
+@pytest.mark.slow
 def test_marked_tests_run_on_a_simulated_device():
     command = "-m pytest -q -m device -p no:cacheprovider tests/unit"
     options = {"cwd": ROOT, "capture_output": True, "encoding": "utf-8", "timeout": 300}
