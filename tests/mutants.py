@@ -447,21 +447,10 @@ def _planted(mutant: Mutant, root: Path) -> tuple[str, int]:
 
 def _run(tests: str, copy: Path) -> str | None:
     environment = {**os.environ, "PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        "not browser",
-        *tests.split(),
-    ]
+    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not browser"]
     options = {"cwd": copy, "env": environment, "capture_output": True, "text": True}
     try:
-        result = subprocess.run(command, timeout=900, **options)
+        result = subprocess.run([*pytest, *tests.split()], timeout=900, **options)
     except subprocess.TimeoutExpired:
         return "(the tests never ended)"
     return (
