@@ -129,6 +129,7 @@ def two(tmp_path_factory):
 
 
 @needs_gloo
+@pytest.mark.slow
 def test_two_processes_train_to_the_weights_of_one(two):
     weights, result = train_and_test(lambda model: model, lambda loader: loader)
     for own in two[1]:
@@ -137,6 +138,7 @@ def test_two_processes_train_to_the_weights_of_one(two):
 
 
 @needs_gloo
+@pytest.mark.slow
 def test_a_distributed_run_shares_each_epoch_keeps_its_copies_equal_and_can_be_resumed(two):
     folder, (first, second) = two
     images = mnist_dataset(size=640).tensors[0].flatten(1)
