@@ -70,6 +70,8 @@ def main() -> int:
         results = json.loads((FOLDER / "results.json").read_text())
         print(markdown_table(summarize(results["runs"], plans), results["machine"]))
         return 0
+    for path in (options.json, options.plot):
+        path.parent.mkdir(parents=True, exist_ok=True)
     results = _earlier_results(options) if options.resume else {"machine": _machine(options), "runs": []}
     complete = False
     plots.use_style()
@@ -97,10 +99,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--resume", action="store_true", help="keep the JSON file's runs; do what is missing")
     parser.add_argument("--table", action="store_true", help="print the committed results in Markdown, and run nothing")
     parser.add_argument("--quick", action="store_true", help="fewer seeds and images, in under 4 minutes")
-    options = parser.parse_args()
-    for path in (options.json, options.plot):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return options
+    return parser.parse_args()
 
 
 def _plans(options: argparse.Namespace) -> dict[str, Plan]:
