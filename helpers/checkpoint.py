@@ -41,7 +41,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, optim: Optimizer, epoch:
 
 
 def load_checkpoint(path: str | Path, model: nn.Module, optim: Optimizer, **others: object) -> int:
-    """Bring a run back to where ``save_checkpoint`` left it, on any device; return the number of the ended epoch.
+    """Bring a run back to where ``save_checkpoint`` left it, on any device; return its last finished epoch.
 
     On the same CPU, with as many threads, the next epoch repeats bit for bit. CUDA's random states are restored only if
     there are as many GPUs as before. The file cannot name code to run. One that is damaged, or does not fit the

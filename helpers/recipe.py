@@ -53,7 +53,7 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Move each weight by its gradients' mean, made more equally long in all directions."""
+        """Move each weight against the running mean of its gradients, made more nearly equal in all directions."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if not (state := self.state[weight]):
